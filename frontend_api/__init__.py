@@ -1,0 +1,1 @@
+"""The gateway: REST API, accounts, prediction history and the web page."""

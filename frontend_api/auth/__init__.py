@@ -1,0 +1,1 @@
+"""Signing in: passwords, access tokens and rotating refresh tokens."""

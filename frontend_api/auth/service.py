@@ -1,0 +1,125 @@
+"""Signing in, staying signed in, and signing out."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from frontend_api.auth.limits import AttemptLimit
+from frontend_api.auth.passwords import Passwords
+from frontend_api.auth.repository import RefreshToken, RefreshTokenRepository
+from frontend_api.auth.tokens import AccessTokens
+from frontend_api.database import Database, new_id, now
+from frontend_api.users.repository import UserRepository
+from frontend_api.users.service import normal_email
+from gyrus.errors import Unauthorized
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What a sign-in or a refresh gives."""
+
+    access: str
+    refresh: str
+
+
+class AuthService:
+    """Gives tokens for passwords, and new tokens for old ones (RFC 9700, section 4.14)."""
+
+    def __init__(
+        self,
+        database: Database,
+        passwords: Passwords,
+        tokens: AccessTokens,
+        refresh_lifetime: timedelta,
+    ) -> None:
+        self._database = database
+        self._passwords = passwords
+        self._tokens = tokens
+        self._limit = AttemptLimit()
+        self.refresh_lifetime = refresh_lifetime
+
+    async def sign_in(self, email: str, password: str, address: str) -> Grant:
+        """Tokens for a password.
+
+        Raises:
+            Unauthorized: no such account, or not its password; which one is not told.
+            TooManyRequests: too many failures.
+        """
+        email = normal_email(email)
+        self._limit.attempt(email, address)
+        user = await self._database.run(lambda session: UserRepository(session).by_email(email))
+        right, replaced = await self._passwords.verify(
+            password, user.password_hash if user else None
+        )
+        if user is None or not right:
+            raise Unauthorized("The address or the password is wrong.")
+        self._limit.success(email, address)
+        user_id = user.id
+
+        def start(session: Session) -> str:
+            found = UserRepository(session).get(user_id)
+            if found is None:
+                raise Unauthorized("The account was deleted.")
+            if replaced:
+                found.password_hash = replaced
+            RefreshTokenRepository(session).forget_expired(user_id, now())
+            return self._keep(session, user_id, family_id=new_id())
+
+        return Grant(self._tokens.issue(user_id), await self._database.run(start))
+
+    async def refresh(self, token: str) -> Grant:
+        """New tokens for a refresh token, which is thereby used up.
+
+        A token that comes a second time was stolen from one of its two users: all tokens of that
+        sign-in are revoked.
+
+        Raises:
+            Unauthorized: it is unknown, expired, revoked or used.
+        """
+
+        def rotate(session: Session) -> tuple[str, str] | None:
+            repository = RefreshTokenRepository(session)
+            live = repository.use(_hash(token), now())
+            found = repository.by_hash(_hash(token))
+            if found is None:
+                return None
+            if not live:
+                repository.revoke_family(found.family_id, now())
+                return None
+            return found.user_id, self._keep(session, found.user_id, found.family_id)
+
+        rotated = await self._database.run(rotate)
+        if rotated is None:
+            raise Unauthorized("The refresh token is not valid any more. Sign in.")
+        user_id, refresh = rotated
+        return Grant(self._tokens.issue(user_id), refresh)
+
+    async def revoke(self, token: str) -> None:
+        """Sign out: revoke all tokens of the sign-in; an unknown token is none to revoke."""
+
+        def end(session: Session) -> None:
+            repository = RefreshTokenRepository(session)
+            found = repository.by_hash(_hash(token))
+            if found is not None:
+                repository.revoke_family(found.family_id, now())
+
+        await self._database.run(end)
+
+    def _keep(self, session: Session, user_id: str, family_id: str) -> str:
+        token = secrets.token_urlsafe(32)
+        RefreshTokenRepository(session).add(
+            RefreshToken(
+                family_id=family_id,
+                user_id=user_id,
+                token_hash=_hash(token),
+                expires_at=now() + self.refresh_lifetime,
+            )
+        )
+        return token
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""The registered models: list, promote, roll back."""

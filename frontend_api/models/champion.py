@@ -1,0 +1,60 @@
+"""Remembers the champion: readiness is asked often and must be quick, the registry is slow."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from gyrus.errors import Unavailable
+from gyrus.registry import ModelVersion
+
+log = logging.getLogger("gyrus.gateway")
+
+FRESH_S = 5.0
+"""After this long the champion is read again, in the background."""
+
+PATIENCE_S = 2.0
+"""How long the very first answer is waited for: it imports MLflow."""
+
+
+class Champion:
+    """The champion as of a few seconds ago, read by one reader at a time."""
+
+    def __init__(self, read: Callable[[], Awaitable[ModelVersion | None]]) -> None:
+        self._read = read
+        self._model: ModelVersion | None = None
+        self._read_at: float | None = None
+        self._changes = 0
+        self._reading: asyncio.Task[None] | None = None
+
+    async def get(self) -> ModelVersion | None:
+        """The champion; none, too, while the registry fails and never answered.
+
+        Raises:
+            Unavailable: the registry has not answered yet.
+        """
+        if self._read_at is None or time.monotonic() - self._read_at > FRESH_S:
+            if self._reading is None or self._reading.done():
+                self._reading = asyncio.create_task(self._refresh())
+            if self._read_at is None:
+                await asyncio.wait({self._reading}, timeout=PATIENCE_S)
+        if self._read_at is None:
+            raise Unavailable("Reading the model registry.", retry_after=1)
+        return self._model
+
+    def changed(self, model: ModelVersion) -> None:
+        """Another model is champion now."""
+        self._changes += 1
+        self._model = model
+        self._read_at = time.monotonic()
+
+    async def _refresh(self) -> None:
+        changes = self._changes
+        try:
+            model = await self._read()
+        except Exception as error:  # whatever MLflow raises: the gateway can do without it
+            log.warning("the model registry does not answer: %s", type(error).__name__)
+            model = self._model
+        if changes == self._changes:
+            self._model = model
+            self._read_at = time.monotonic()

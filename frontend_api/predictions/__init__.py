@@ -1,0 +1,1 @@
+"""Predictions: made by Ray Serve, kept here."""

@@ -1,0 +1,27 @@
+"""The opaque cursors of a history that is paged by (created_at, id)."""
+
+import base64
+from datetime import datetime
+
+from gyrus.errors import InputError
+
+
+def encode(at: datetime, prediction_id: str) -> str:
+    """A cursor for what comes after this prediction."""
+    return base64.urlsafe_b64encode(f"{at.isoformat()} {prediction_id}".encode()).decode()
+
+
+def decode(cursor: str) -> tuple[datetime, str]:
+    """The moment and the id of a cursor.
+
+    Raises:
+        InputError: it is none of ours.
+    """
+    try:
+        at, prediction_id = base64.urlsafe_b64decode(cursor.encode()).decode().split(" ")
+        moment = datetime.fromisoformat(at)
+    except ValueError as error:
+        raise InputError("The cursor is not one that a page gave. Start without it.") from error
+    if moment.tzinfo is None:
+        raise InputError("The cursor is not one that a page gave. Start without it.")
+    return moment, prediction_id

@@ -1,0 +1,76 @@
+"""Bodies of the prediction endpoints."""
+
+from datetime import datetime
+from typing import Literal, Self
+
+from pydantic import BaseModel, Field
+
+from frontend_api.predictions.repository import Prediction
+from frontend_api.serve_client import Crop, ServedModel
+
+
+class Links(BaseModel):
+    """Where the rest of a prediction is."""
+
+    self: str
+    image: str
+    heatmap: str | None
+
+
+class PredictionOut(BaseModel):
+    """A prediction. It is no diagnosis.
+
+    `decision` is `uncertain` for an image unlike those that the model was trained on. `crop` is the
+    part of the upload that the model saw.
+    """
+
+    id: str
+    created_at: datetime
+    label: str
+    decision: Literal["tumour", "no_tumour", "uncertain"]
+    probabilities: dict[str, float]
+    confidence: float = Field(description="The probability of `label`.")
+    tumour_probability: float
+    threshold: float = Field(description="The tumour probability from which it says `tumour`.")
+    crop: Crop
+    model: ServedModel
+    explained: bool
+    links: Links
+
+    @classmethod
+    def of(cls, row: Prediction) -> Self:
+        """The body for a stored prediction."""
+        address = f"/v1/predictions/{row.id}"
+        explained = row.cam_shape is not None
+        return cls.model_validate(
+            {
+                "id": row.id,
+                "created_at": row.created_at,
+                "label": row.label,
+                "decision": row.decision,
+                "probabilities": dict(zip(row.classes, row.probabilities, strict=True)),
+                "confidence": row.confidence,
+                "tumour_probability": row.tumour_probability,
+                "threshold": row.threshold,
+                "crop": row.crop,
+                "model": {
+                    "version": row.model_version,
+                    "digest": row.model_digest,
+                    "architecture": row.model_architecture,
+                    "synthetic": row.model_synthetic,
+                },
+                "explained": explained,
+                "links": {
+                    "self": address,
+                    "image": f"{address}/image.png",
+                    "heatmap": f"{address}/heatmap.png" if explained else None,
+                },
+            }
+        )
+
+
+class PredictionPage(BaseModel):
+    """A page of predictions, newest first."""
+
+    items: list[PredictionOut]
+    next_cursor: str | None

@@ -1,0 +1,50 @@
+"""The gateway's settings."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from gyrus.settings import PlatformSettings
+
+
+class GatewaySettings(PlatformSettings):
+    """Settings of the gateway, read from `GYRUS_…` environment variables.
+
+    | key | what |
+    |---|---|
+    | `host` | the address that the gateway binds |
+    | `database_url` | `sqlite:///…` or `mysql+pymysql://…`; empty means `gyrus.db` in `home` |
+    | `serve_url` | where Ray Serve answers predictions |
+    | `serve_secret` | the bearer secret shared with the replicas; has no default |
+    | `serve_api` | Ray's dashboard, through which a promotion is pushed; empty pushes nothing |
+    | `ray_token_file` | the file with the token of Ray's dashboard |
+    | `status_file` | what `gyrus up` is doing; without it the gateway counts as started |
+    | `keys_dir` | `*.pem` P-256 keys, see `frontend_api.auth.keys`; empty means `keys` in `home` |
+    | `admin_email`, `admin_password` | the first administrator, made when there is none |
+    | `upload_limit` | the most bytes of a request's body |
+    | `access_minutes`, `refresh_days` | how long tokens live |
+    """
+
+    host: str = "127.0.0.1"
+    database_url: str = ""
+    serve_url: str = "http://127.0.0.1:8001"
+    serve_secret: SecretStr = Field(min_length=16)
+    serve_api: str = ""
+    ray_token_file: Path | None = None
+    status_file: Path | None = None
+    keys_dir: Path | None = None
+    admin_email: str = "admin@example.com"
+    admin_password: SecretStr | None = None
+    upload_limit: int = 20 * 1024 * 1024
+    access_minutes: int = 15
+    refresh_days: int = 14
+
+    @property
+    def database(self) -> str:
+        """The database's address."""
+        return self.database_url or f"sqlite:///{self.home.resolve() / 'gyrus.db'}"
+
+    @property
+    def keys(self) -> Path:
+        """The folder of signing keys."""
+        return self.keys_dir or self.home / "keys"

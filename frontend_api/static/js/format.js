@@ -1,0 +1,76 @@
+/** Numbers, names and times as people read them. */
+
+const HEALTHY = new Set(
+  ['notumor', 'no_tumor', 'no_tumour', 'no', 'none', 'normal', 'healthy'],
+);
+
+const NAMES = {
+  notumor: 'No tumour',
+  no_tumor: 'No tumour',
+  no_tumour: 'No tumour',
+  no: 'No tumour',
+  none: 'No tumour',
+  yes: 'Tumour',
+  tumor: 'Tumour',
+};
+
+const ARCHITECTURES = { cnn: 'CNN', mobilenetv2: 'MobileNetV2', resnet50: 'ResNet50' };
+
+export const DECISIONS = {
+  tumour: {
+    title: 'Signs of a tumour',
+    text: (label) => (HEALTHY.has(label)
+      ? 'The probability of a tumour reaches the threshold, although no single kind is the likeliest.'
+      : `The likeliest class is ${className(label)}.`),
+  },
+  no_tumour: {
+    title: 'No sign of a tumour',
+    text: () => 'The probability of a tumour is below the threshold of this model.',
+  },
+  uncertain: {
+    title: 'Uncertain',
+    text: () => 'This image is unlike the images the model was trained on. '
+      + 'Do not rely on the probabilities and the heatmap: they may mean nothing here.',
+  },
+};
+
+export function className(name) {
+  return NAMES[name] ?? name.charAt(0).toUpperCase() + name.slice(1).replaceAll('_', ' ');
+}
+
+/** An answer in a word or two: never a class that contradicts the decision. */
+export function headline({ decision, label }) {
+  if (decision === 'uncertain') return 'Uncertain';
+  if (decision === 'no_tumour') return 'No tumour';
+  return HEALTHY.has(label) ? 'Tumour' : className(label);
+}
+
+export function architectureName(name) {
+  return ARCHITECTURES[name] ?? name;
+}
+
+/** A probability in per cent; never rounded to certainty. */
+export function percent(probability) {
+  if (probability > 0.999 && probability < 1) return '> 99.9 %';
+  if (probability < 0.001 && probability > 0) return '< 0.1 %';
+  return `${(probability * 100).toFixed(1)} %`;
+}
+
+/** Seconds as `about 3 min` or `42 s`. */
+export function duration(seconds) {
+  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
+  return `about ${Math.round(seconds / 60)} min`;
+}
+
+const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', year: 'numeric' });
+
+export function moment(iso) {
+  const time = new Date(iso);
+  const today = time.toDateString() === new Date().toDateString();
+  return `${today ? 'Today' : day.format(time)}, ${clock.format(time)}`;
+}
+
+export function date(iso) {
+  return day.format(new Date(iso));
+}

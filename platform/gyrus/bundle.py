@@ -1,0 +1,105 @@
+"""The model bundle: an immutable folder with the graph, the Keras model and the card."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gyrus.errors import InvalidBundle
+from gyrus.imaging import PREPROCESSING
+
+CARD = "card.json"
+ONNX = "model.onnx"
+KERAS = "model.keras"
+
+
+class Card(BaseModel):
+    """What a bundle is, how it was made and how good it is.
+
+    `classes` are in the order of the graph's outputs. `threshold` is the probability of a tumour from
+    which the decision is `tumour`; beyond `distance_limit` (Mahalanobis) it is `uncertain`. `metrics`
+    holds test figures, each with its interval as `<name>_low` and `<name>_high` where it has one.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    architecture: str
+    classes: list[str]
+    tumour_classes: list[str]
+    preprocessing: dict[str, Any] = Field(default_factory=lambda: dict(PREPROCESSING))
+    threshold: float
+    temperature: float
+    distance_limit: float
+    metrics: dict[str, float]
+    dataset: str
+    dataset_digest: str
+    split_digest: str
+    synthetic: bool
+    run: str
+    git_commit: str = ""
+    created_at: str = ""
+    files: dict[str, str] = Field(default_factory=dict)
+
+    def tumour_probability(self, probabilities: dict[str, float]) -> float:
+        """The summed probability of the classes that are tumours."""
+        return sum(probabilities[name] for name in self.tumour_classes)
+
+    def decide(self, probabilities: dict[str, float], distance: float) -> str:
+        """`tumour`, `no_tumour`, or `uncertain` for an image unlike the training images."""
+        if distance > self.distance_limit:
+            return "uncertain"
+        tumour = self.tumour_probability(probabilities) >= self.threshold
+        return "tumour" if tumour else "no_tumour"
+
+
+def file_sha256(path: Path) -> str:
+    """The sha256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def seal(folder: Path, card: Card) -> str:
+    """Write the card, with the digest of each file of `folder`, and return the bundle's digest."""
+    files = {p.name: file_sha256(p) for p in sorted(folder.iterdir()) if p.name != CARD}
+    sealed = card.model_copy(update={"files": files})
+    (folder / CARD).write_text(json.dumps(sealed.model_dump(), indent=2, sort_keys=True) + "\n")
+    return digest(folder)
+
+
+def digest(folder: Path) -> str:
+    """The digest that names a bundle: the sha256 of its card, which holds that of each file."""
+    return file_sha256(folder / CARD)
+
+
+def read_card(folder: Path) -> Card:
+    """Read a bundle's card.
+
+    Raises:
+        InvalidBundle: there is none, or it is not one of ours.
+    """
+    try:
+        return Card.model_validate_json((folder / CARD).read_bytes())
+    except (OSError, ValidationError) as error:
+        raise InvalidBundle(f"{folder} holds no readable model card.") from error
+
+
+def verify(folder: Path, expected: str = "") -> Card:
+    """Read the card and check every file against it, and the whole against `expected`.
+
+    Raises:
+        InvalidBundle: a digest differs, a file is missing, or the preprocessing is not ours.
+    """
+    card = read_card(folder)
+    if expected and digest(folder) != expected:
+        raise InvalidBundle(f"The bundle in {folder} is not {expected[:12]}.")
+    for name, sha256 in card.files.items():
+        path = folder / name
+        if not path.is_file() or file_sha256(path) != sha256:
+            raise InvalidBundle(f"{name} of the bundle in {folder} is missing or was changed.")
+    if card.preprocessing != PREPROCESSING:
+        raise InvalidBundle(
+            f"The bundle was made for preprocessing {card.preprocessing}; here it is {PREPROCESSING}."
+        )
+    return card

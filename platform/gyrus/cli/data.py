@@ -1,0 +1,98 @@
+"""`gyrus data`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gyrus.cli.options import AsJson, Home, print_json, print_table, settings_of
+
+if TYPE_CHECKING:
+    from gyrus.datasets import Dataset
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+def generate(
+    name: Annotated[str, typer.Option(help="The dataset's name.")] = "phantom",
+    patients: Annotated[int, typer.Option(help="How many patients.", min=1)] = 240,
+    slices: Annotated[int, typer.Option(help="Slices of each patient.", min=1)] = 6,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.", min=0)] = 0,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw images of generated patients, with and without tumours."""
+    from gyrus.phantom import generate as draw_all
+
+    with _counting("Drawing", quiet=as_json) as count:
+        dataset = draw_all(
+            settings_of(home).datasets,
+            name=name,
+            patients=patients,
+            slices=slices,
+            seed=seed,
+            progress=count,
+        )
+    _show(dataset, as_json)
+
+
+@app.command("import")
+def import_(
+    folder: Annotated[Path, typer.Argument(help="Class folders, or Training and Testing of them.")],
+    name: Annotated[str, typer.Option(help="The dataset's name.")],
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read class folders of images into a dataset."""
+    from gyrus.datasets import import_folder
+
+    with _counting("Reading", quiet=as_json) as count:
+        dataset = import_folder(folder, settings_of(home).datasets, name, progress=count)
+    _show(dataset, as_json)
+
+
+@app.command("list")
+def list_(home: Home = None, as_json: AsJson = False) -> None:
+    """List the datasets."""
+    from gyrus.datasets import list_datasets
+
+    rows = [_row(dataset) for dataset in list_datasets(settings_of(home).datasets)]
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_table([{**row, "classes": ", ".join(row["classes"])} for row in rows])
+    else:
+        print("There is no dataset. Make one with `gyrus data generate` or `gyrus data import`.")
+
+
+@contextmanager
+def _counting(message: str, *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """A callback that shows how many images are done."""
+    if quiet:
+        yield None
+        return
+    from gyrus.cli.display import Display
+
+    with Display() as display:
+        yield lambda done, of: display.count(message, done, of)
+
+
+def _show(dataset: "Dataset", as_json: bool) -> None:
+    row = _row(dataset)
+    if as_json:
+        print_json(row)
+    else:
+        print(f"{row['name']}: {row['images']} images of {', '.join(row['classes'])}")
+
+
+def _row(dataset: "Dataset") -> dict[str, Any]:
+    return {
+        "name": dataset.name,
+        "images": sum(sum(labels.values()) for labels in dataset.counts.values()),
+        "classes": list(dataset.classes),
+        "synthetic": dataset.synthetic,
+        "digest": dataset.digest[:12],
+    }

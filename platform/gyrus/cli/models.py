@@ -1,0 +1,112 @@
+"""`gyrus models`."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gyrus.cli.options import AsJson, Home, print_json, print_table, settings_of
+from gyrus.errors import NotFound, Unavailable
+from gyrus.settings import PlatformSettings
+
+if TYPE_CHECKING:
+    from gyrus.registry import ModelVersion, Registry
+
+app = typer.Typer(no_args_is_help=True)
+
+AUROC = "test_auroc"
+
+
+@app.command("list")
+def list_(home: Home = None, as_json: AsJson = False) -> None:
+    """List the registered models, newest first."""
+    versions = _registry(settings_of(home)).versions()
+    if as_json:
+        print_json([one.model_dump(mode="json") for one in versions])
+    elif versions:
+        print_table([_row(one) for one in versions])
+    else:
+        print("There is no model. Train one with `gyrus train`.")
+
+
+@app.command()
+def show(
+    version: Annotated[
+        int | None, typer.Argument(help="The version; the champion if not given.")
+    ] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a model is, how it was made and how good it is."""
+    registry = _registry(settings_of(home))
+    model = registry.champion() if version is None else registry.get(version)
+    if model is None:
+        raise NotFound("No model is champion yet. Choose one with `gyrus models promote`.")
+    if as_json:
+        print_json(model.model_dump(mode="json"))
+        return
+    for name, value in {**_row(model), "digest": model.digest, "bundle": model.bundle}.items():
+        print(f"{name:<14} {value}")
+    for name, figure in model.card.metrics.items():
+        print(f"{name:<24} {figure:.4f}")
+
+
+@app.command()
+def promote(
+    version: Annotated[int, typer.Argument(help="The version that is to be served.")],
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a version champion, and give it to running replicas."""
+    settings = settings_of(home)
+    _serve(settings, _registry(settings).promote(version), as_json)
+
+
+@app.command()
+def rollback(home: Home = None, as_json: AsJson = False) -> None:
+    """Make the model champion that was it before."""
+    settings = settings_of(home)
+    _serve(settings, _registry(settings).rollback(), as_json)
+
+
+def _registry(settings: PlatformSettings) -> "Registry":
+    from gyrus.registry import Registry
+
+    return Registry(settings.registry_uri, settings.home)
+
+
+def _serve(settings: PlatformSettings, model: "ModelVersion", as_json: bool) -> None:
+    """Push the new champion to the replicas, if there are any."""
+    from gyrus.launch.instance import RunFolder
+    from gyrus.launch.serving import ServeClient
+
+    folder = RunFolder(settings.home)
+    instance = folder.running()
+    if instance is not None:
+        try:
+            ServeClient(instance.serve_api, folder.ray_token.read_text()).push(model)
+        except Unavailable as error:
+            raise Unavailable(
+                f"Version {model.version} is champion now, but the replicas did not take it: "
+                f"{error.detail}"
+            ) from error
+    if as_json:
+        print_json({**model.model_dump(mode="json"), "served": instance is not None})
+        return
+    served = "it is being served" if instance else "it is served from the next `gyrus up` on"
+    print(f"Version {model.version} is champion; {served}.")
+    if model.card.synthetic:
+        print("It was trained on generated images only: it shows how Gyrus works, no more.")
+
+
+def _row(model: "ModelVersion") -> dict[str, Any]:
+    auroc = model.card.metrics.get(AUROC)
+    return {
+        "version": model.version,
+        "champion": "yes" if model.champion else "",
+        "architecture": model.card.architecture,
+        "dataset": model.card.dataset,
+        "generated": "yes" if model.card.synthetic else "no",
+        "test AUROC": "" if auroc is None else f"{auroc:.3f}",
+        "created": model.created_at.strftime("%Y-%m-%d %H:%M"),
+        "run": model.card.run,
+    }

@@ -1,0 +1,45 @@
+"""Options that several commands share."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gyrus.settings import PlatformSettings
+
+Home = Annotated[
+    Path | None,
+    typer.Option(
+        help="Where Gyrus keeps everything (GYRUS_HOME; ~/.gyrus).", file_okay=False, metavar="DIR"
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def settings_of(home: Path | None, port: int | None = None) -> PlatformSettings:
+    """The platform's settings, with what the command line says in place of the environment."""
+    settings = PlatformSettings()
+    given: dict[str, Any] = {"home": (home or settings.home).expanduser().resolve()}
+    if port is not None:
+        given["port"] = port
+    return settings.model_copy(update=given)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON; dates, paths and models as text."""
+    print(json.dumps(value, indent=2, default=str))
+
+
+def print_table(rows: list[dict[str, Any]]) -> None:
+    """Print rows under the names of their columns."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in rows[0]:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    Console(soft_wrap=True).print(table)

@@ -1,0 +1,151 @@
+"""The dataset folder, as it is read: images, manifest and description."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from pydantic import BaseModel, ValidationError
+
+from gyrus.errors import InvalidDataset
+from gyrus.imaging import PREPROCESSING, SIZE
+
+IMAGES = "images.npy"
+MASKS = "masks.npy"
+MANIFEST = "manifest.parquet"
+DESCRIPTION = "dataset.json"
+
+SPLITS = ("train", "validation", "calibration", "test")
+
+MANIFEST_SCHEMA = pa.schema(
+    [
+        (name, pa.string())
+        for name in ("source", "label", "group", "patient", "shipped_split", "split", "sha256")
+    ]
+)
+
+WITHOUT_TUMOUR = frozenset({"no", "notumor", "no_tumor", "no_tumour", "normal", "healthy", "none"})
+"""Class names that mean: no tumour."""
+
+
+class Refused(BaseModel):
+    """A file that was not taken, and why."""
+
+    source: str
+    reason: str
+
+
+class Description(BaseModel):
+    """What `dataset.json` says."""
+
+    name: str
+    synthetic: bool
+    classes: list[str]
+    tumour_classes: list[str]
+    counts: dict[str, dict[str, int]]
+    digest: str
+    split_digest: str
+    preprocessing: dict[str, Any]
+    refused: list[Refused]
+
+
+class Dataset:
+    """Preprocessed images, (N, 224, 224) uint8, with a label, a group and a split each.
+
+    `digest` names images, labels and split; `split_digest` names only which image is in which
+    split. `counts` is split → label → images.
+    """
+
+    def __init__(self, folder: Path, description: Description, manifest: pa.Table) -> None:
+        self.folder = folder
+        self.name = description.name
+        self.synthetic = description.synthetic
+        self.classes = description.classes
+        self.tumour_classes = description.tumour_classes
+        self.counts = description.counts
+        self.digest = description.digest
+        self.split_digest = description.split_digest
+        self.refused = description.refused
+        self.manifest = manifest
+
+    @classmethod
+    def open(cls, folder: Path) -> "Dataset":
+        """Read the dataset in `folder`; images stay on disk until they are asked for.
+
+        Raises:
+            InvalidDataset: there is none, its parts do not fit together, or it was made with
+                another preprocessing.
+        """
+        try:
+            description = Description.model_validate_json((folder / DESCRIPTION).read_bytes())
+            manifest = pq.read_table(folder / MANIFEST, schema=MANIFEST_SCHEMA)
+            dataset = cls(folder, description, manifest)
+            images = dataset.images
+        except (OSError, ValueError, ValidationError, pa.ArrowException) as error:
+            raise InvalidDataset(f"{folder} holds no readable dataset.") from error
+        if description.preprocessing != PREPROCESSING:
+            raise InvalidDataset(
+                f"The dataset in {folder} was made with preprocessing "
+                f"{description.preprocessing}; here it is {PREPROCESSING}. Import it again."
+            )
+        if images.dtype != np.uint8 or images.shape != (manifest.num_rows, SIZE, SIZE):
+            raise InvalidDataset(f"Images and manifest of the dataset in {folder} do not match.")
+        if set(dataset.column("label")) - set(description.classes):
+            raise InvalidDataset(f"The dataset in {folder} has labels that are not its classes.")
+        return dataset
+
+    def column(self, name: str) -> list[str]:
+        """A column of the manifest, one text an image."""
+        values: list[str] = self.manifest[name].to_pylist()
+        return values
+
+    @cached_property
+    def images(self) -> NDArray[np.uint8]:
+        """All images, (N, 224, 224) uint8, memory-mapped."""
+        array: NDArray[np.uint8] = np.load(self.folder / IMAGES, mmap_mode="r")
+        return array
+
+    @cached_property
+    def masks(self) -> NDArray[np.uint8] | None:
+        """Where the tumours are, (N, 224, 224) of 0 and 1, memory-mapped; None if not known."""
+        path = self.folder / MASKS
+        return np.load(path, mmap_mode="r") if path.exists() else None
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64]:
+        """The class of each image, (N,), an index into `classes`."""
+        index = {name: number for number, name in enumerate(self.classes)}
+        return np.array([index[label] for label in self.column("label")], dtype=np.int64)
+
+    @property
+    def tumour_indices(self) -> list[int]:
+        """The indices into `classes` that are tumours."""
+        return [self.classes.index(name) for name in self.tumour_classes]
+
+    @cached_property
+    def groups(self) -> NDArray[np.str_]:
+        """The group of each image, (N,): images of one group never stand in two splits."""
+        return np.array(self.column("group"), dtype=np.str_)
+
+    def split(self, name: str) -> NDArray[np.int64]:
+        """The rows of a split: `train`, `validation`, `calibration` or `test`."""
+        if name not in SPLITS:
+            raise ValueError(f"{name!r} is no split; there are {', '.join(SPLITS)}")
+        return np.flatnonzero(np.array(self.column("split")) == name).astype(np.int64)
+
+
+def list_datasets(folder: Path) -> list[Dataset]:
+    """Every readable dataset in `folder`, by name."""
+    return list(_readable(sorted(folder.glob(f"[!.]*/{DESCRIPTION}"))))
+
+
+def _readable(descriptions: Iterable[Path]) -> Iterable[Dataset]:
+    for path in descriptions:
+        try:
+            yield Dataset.open(path.parent)
+        except InvalidDataset:
+            continue

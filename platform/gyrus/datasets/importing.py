@@ -1,0 +1,173 @@
+"""From folders of images, one folder a class, to a dataset."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gyrus.datasets.dataset import IMAGES, Dataset, Refused
+from gyrus.datasets.grouping import difference_hash, equal_keys, join, near_copies, thumbnail
+from gyrus.datasets.splitting import split_groups
+from gyrus.datasets.writing import ArrayFile, Row, describe, new_folder
+from gyrus.errors import GyrusError, InvalidDataset
+from gyrus.imaging import decode, preprocess
+
+SHIPPED_SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+    "testing": "test",
+}
+"""Names of folders that hold a split, not a class."""
+
+BATCH = 256
+
+
+@dataclass(frozen=True)
+class _File:
+    path: Path
+    label: str
+    shipped_split: str
+
+
+@dataclass(frozen=True)
+class _Read:
+    file: _File
+    source: str
+    image: NDArray[np.uint8]
+    sha256: str
+    pixels: bytes
+    difference: np.uint64
+    small: NDArray[np.float32]
+
+
+def import_folder(
+    source: Path,
+    datasets: Path,
+    name: str,
+    *,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Dataset:
+    """Read class folders, perhaps inside Training and Testing, into a new dataset.
+
+    Every image goes through `gyrus.imaging` once. Copies, by file or by pixels, and near copies
+    share a group. Files that are no images are refused and noted. `progress` gets how many files
+    are done, of how many.
+
+    Raises:
+        InvalidDataset: there are fewer than two classes with images, or the name is none.
+        Conflict: a dataset of that name exists.
+    """
+    files = _find(source)
+    read: list[_Read] = []
+    refused: list[Refused] = []
+    with new_folder(datasets, name) as folder:
+        with ArrayFile(folder / IMAGES) as images:
+            for done, result in enumerate(_read_all(source, files), start=1):
+                if isinstance(result, Refused):
+                    refused.append(result)
+                else:
+                    images.append(result.image)
+                    read.append(_without_image(result))
+                if progress:
+                    progress(done, len(files))
+        rows = _rows(read, seed)
+        if len({row.label for row in rows}) < 2:
+            raise InvalidDataset(_too_few(source, refused))
+        describe(folder, name, rows, [images], synthetic=False, refused=refused)
+    return Dataset.open(datasets / name)
+
+
+def _find(source: Path) -> list[_File]:
+    if not source.is_dir():
+        raise InvalidDataset(f"{source} is no folder.")
+    children = _folders(source)
+    parts = [child for child in children if child.name.lower() in SHIPPED_SPLITS]
+    labelled = [(SHIPPED_SPLITS[part.name.lower()], f) for part in parts for f in _folders(part)]
+    if not parts:
+        labelled = [("", child) for child in children]
+    files = [
+        _File(Path(root, name), folder.name.lower(), shipped)
+        for shipped, folder in labelled
+        for root, _, names in os.walk(folder)
+        for name in names
+        if not name.startswith(".")
+    ]
+    return sorted(files, key=lambda file: file.path.relative_to(source).as_posix())
+
+
+def _folders(path: Path) -> list[Path]:
+    return [child for child in path.iterdir() if child.is_dir() and child.name[0] != "."]
+
+
+def _read_all(source: Path, files: list[_File]) -> Iterator[_Read | Refused]:
+    """Read files in order, in threads (the decoders release the GIL), a batch at a time."""
+
+    def read(file: _File) -> _Read | Refused:
+        return _read(file, file.path.relative_to(source).as_posix())
+
+    remaining = iter(files)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        batches = iter(lambda: list(islice(remaining, BATCH)), [])
+        yield from chain.from_iterable(pool.map(read, batch) for batch in batches)
+
+
+def _read(file: _File, source: str) -> _Read | Refused:
+    try:
+        data = file.path.read_bytes()
+        image, _ = preprocess(decode(data))
+    except GyrusError as error:
+        return Refused(source=source, reason=error.detail)
+    except OSError as error:
+        return Refused(source=source, reason=f"The file cannot be read: {error.strerror}.")
+    return _Read(
+        file=file,
+        source=source,
+        image=image,
+        sha256=hashlib.sha256(data).hexdigest(),
+        pixels=hashlib.sha256(image.tobytes()).digest(),
+        difference=difference_hash(image),
+        small=thumbnail(image),
+    )
+
+
+def _without_image(read: _Read) -> _Read:
+    return _Read(**{**read.__dict__, "image": np.empty((0, 0), np.uint8)})
+
+
+def _rows(read: list[_Read], seed: int) -> list[Row]:
+    if not read:
+        return []
+    pairs = chain(
+        equal_keys([item.sha256 for item in read]),
+        equal_keys([item.pixels for item in read]),
+        near_copies(
+            np.array([item.difference for item in read]), np.stack([item.small for item in read])
+        ),
+    )
+    groups = join(len(read), pairs)
+    splits = split_groups([item.file.label for item in read], groups, seed=seed)
+    return [
+        Row(item.source, item.file.label, group, "", item.file.shipped_split, split, item.sha256)
+        for item, group, split in zip(read, groups, splits, strict=True)
+    ]
+
+
+def _too_few(source: Path, refused: list[Refused]) -> str:
+    text = (
+        f"{source} must hold at least two folders with images, one a class (such as yes and no), "
+        "directly or inside train and test."
+    )
+    if refused:
+        text += f" {len(refused)} files were refused; the first: {refused[0].reason}"
+    return text

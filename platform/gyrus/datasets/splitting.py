@@ -1,0 +1,47 @@
+"""Which image goes into which split: stratified by label, never dividing a group."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+SHARES = {"train": 0.70, "test": 0.15, "validation": 0.075, "calibration": 0.075}
+"""The share of each split, in the order in which a class with few groups gets them."""
+
+
+def split_groups(labels: Sequence[str], groups: Sequence[str], *, seed: int = 0) -> list[str]:
+    """The split of each image.
+
+    A group's label is its commonest one. Of each label every split gets one of its smallest groups,
+    where there are enough; then the others, the largest first, go where most images are missing.
+    The same labels, groups and seed give the same split.
+    """
+    sizes = Counter(groups)
+    by_label = _groups_by_label(labels, groups)
+    split_of: dict[str, str] = {}
+    generator = np.random.default_rng(seed)
+    for label in sorted(by_label):
+        members = by_label[label]
+        shuffled = [members[i] for i in generator.permutation(len(members))]
+        ascending = sorted(shuffled, key=sizes.__getitem__)
+        total = sum(sizes[group] for group in members)
+        missing = {split: share * total for split, share in SHARES.items()}
+        for split, group in zip(SHARES, ascending, strict=False):
+            split_of[group] = split
+            missing[split] -= sizes[group]
+        for group in reversed(ascending[len(SHARES) :]):
+            split = max(missing, key=missing.__getitem__)
+            split_of[group] = split
+            missing[split] -= sizes[group]
+    return [split_of[group] for group in groups]
+
+
+def _groups_by_label(labels: Sequence[str], groups: Sequence[str]) -> dict[str, list[str]]:
+    votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for label, group in zip(labels, groups, strict=True):
+        votes[group][label] += 1
+    by_label: defaultdict[str, list[str]] = defaultdict(list)
+    for group in sorted(votes):
+        label = max(sorted(votes[group]), key=votes[group].__getitem__)
+        by_label[label].append(group)
+    return by_label

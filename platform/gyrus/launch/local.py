@@ -1,0 +1,308 @@
+"""All of Gyrus on one machine: `gyrus up`."""
+
+import os
+import re
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from gyrus.client import GatewayClient
+from gyrus.errors import InputError, Unavailable
+from gyrus.launch.files import write_whole
+from gyrus.launch.instance import Instance, RunFolder
+from gyrus.launch.loopback import WORKER_SETUP
+from gyrus.launch.ports import LOOPBACK, is_free, pick_ports
+from gyrus.launch.processes import Processes, sweep
+from gyrus.launch.ray_head import RayHead
+from gyrus.launch.signals import ending_raises, ignore_ending
+from gyrus.launch.status import Stage, Status, write_status
+from gyrus.launch.training import TRAINING, follow, training_command, version_of
+from gyrus.progress import Progress
+from gyrus.settings import PlatformSettings
+
+if TYPE_CHECKING:
+    from gyrus.datasets import Dataset
+    from gyrus.registry import ModelVersion, Registry
+
+GATEWAY = "gateway"
+RAY = "ray"
+GATEWAY_COMMAND = (sys.executable, "-P", "-m", "frontend_api")
+GRACE_S = 25.0
+"""The gateway lets requests that are under way end for up to 20 s."""
+
+GATEWAY_S = 60.0
+WATCH_S = 1.0
+
+ADMIN_EMAIL = "admin@example.com"
+ADMIN_MARKER = "administrator"
+
+FIRST_DATASET = "phantom"
+FIRST_TRAINING: Mapping[str, object] = {"model": "cnn", "workers": 1, "epochs": 12, "patience": 4}
+"""The run of a first start: minutes on two cores, and a model that is worth showing."""
+
+
+class Reporter(Protocol):
+    """Who tells the user how a start goes."""
+
+    def stage(self, message: str) -> None:
+        """Another stage began."""
+
+    def progress(self, event: Progress) -> None:
+        """The training went on."""
+
+    def count(self, message: str, done: int, of: int) -> None:
+        """So many of so many images are done."""
+
+    def note(self, message: str) -> None:
+        """Something to remember."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `gyrus up` was asked: where from to learn first, and whether to learn at all."""
+
+    data: Path | None = None
+    train: bool = True
+
+
+class LocalLauncher:
+    """Starts the gateway, Ray, a first training if there is no champion, and the replicas."""
+
+    def __init__(
+        self,
+        settings: PlatformSettings,
+        options: Options,
+        reporter: Reporter,
+        *,
+        gateway: Sequence[str] = GATEWAY_COMMAND,
+    ) -> None:
+        self.home = settings.home.expanduser().resolve()
+        self.settings = settings.model_copy(update={"home": self.home})
+        self.options = options
+        self.reporter = reporter
+        self.gateway = gateway
+        self.run = RunFolder(self.home)
+        self.mark = secrets.token_hex(8)
+        self.processes = Processes(self.mark, self.home / "logs")
+        self.url = f"http://{LOOPBACK}:{settings.port}"
+
+    def up(self) -> None:
+        """Start everything, and stay until a signal comes or a part ends.
+
+        Raises:
+            Conflict: it is running already.
+            InputError: the port or the data cannot be used.
+            GyrusError: a part did not start, or ended.
+        """
+        if self.options.data is not None and not self.options.data.is_dir():
+            raise InputError(f"{self.options.data} is no folder.")
+        with self.run.claim(), ending_raises():
+            self._sweep_after_a_kill()
+            if not is_free(self.settings.port):
+                raise InputError(
+                    f"Port {self.settings.port} is taken by another program. "
+                    "Choose another with --port."
+                )
+            self._up()
+
+    def _up(self) -> None:
+        [serve_port] = pick_ports(1)
+        secret = secrets.token_urlsafe(32)
+        write_whole(self.run.serve_secret, secret)
+        write_whole(self.run.ray_token, secrets.token_hex(32))
+        ray = RayHead(self.run.ray_token)
+        try:
+            instance = Instance(
+                mark=self.mark,
+                pid=os.getpid(),
+                port=self.settings.port,
+                url=self.url,
+                serve_url=f"http://{LOOPBACK}:{serve_port}",
+                serve_api=ray.api,
+                ray_address=ray.address,
+                ray_folder=ray.folder,
+            )
+            self.run.write(instance)
+            self._tell("starting", "Starting the page and Ray.")
+            environment = self._environment(ray, secret)
+            password = self._start_gateway(environment, instance)
+            self.processes.start(
+                RAY, ray.command, {**environment, **WORKER_SETUP}, folder=self.home
+            )
+            self._wait_for_gateway(password)
+            self._serve(ray, environment, serve_port)
+            while True:
+                self.processes.check()
+                time.sleep(WATCH_S)
+        finally:
+            ignore_ending()
+            self.reporter.stage("Stopping.")
+            self.processes.stop_all([TRAINING, GATEWAY, RAY], grace=GRACE_S)
+            shutil.rmtree(ray.folder, ignore_errors=True)
+
+    def _environment(self, ray: RayHead, secret: str) -> dict[str, str]:
+        inherited = {
+            k: v for k, v in os.environ.items() if k not in {"RAY_ADDRESS", "RAY_NAMESPACE"}
+        }
+        return {
+            **inherited,
+            **ray.environment,
+            "PYTHONUNBUFFERED": "1",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "GYRUS_HOME": str(self.home),
+            "GYRUS_TRACKING_URI": self.settings.registry_uri,
+            "GYRUS_SERVE_SECRET": secret,
+        }
+
+    def _start_gateway(self, environment: Mapping[str, str], instance: Instance) -> str:
+        """Start the page; returns the administrator's password if one had to be made."""
+        email = environment.get("GYRUS_ADMIN_EMAIL", ADMIN_EMAIL)
+        is_first = not (self.home / ADMIN_MARKER).exists()
+        made = is_first and not environment.get("GYRUS_ADMIN_PASSWORD")
+        password = secrets.token_urlsafe(12) if made else ""
+        own = {
+            "GYRUS_HOST": LOOPBACK,
+            "GYRUS_PORT": str(self.settings.port),
+            "GYRUS_SERVE_URL": instance.serve_url,
+            "GYRUS_SERVE_API": instance.serve_api,
+            "GYRUS_RAY_TOKEN_FILE": str(self.run.ray_token),
+            "GYRUS_STATUS_FILE": str(self.run.status),
+            "GYRUS_KEYS_DIR": str(self.home / "keys"),
+            "GYRUS_ADMIN_EMAIL": email,
+            **({"GYRUS_ADMIN_PASSWORD": password} if made else {}),
+        }
+        self.processes.start(GATEWAY, self.gateway, {**environment, **own}, folder=self.home)
+        return password
+
+    def _wait_for_gateway(self, password: str) -> None:
+        """Wait for the page, tell its address, and the administrator's password if it is new."""
+        deadline = time.monotonic() + GATEWAY_S
+        with GatewayClient(self.url) as gateway:
+            while not gateway.is_alive():
+                self.processes.check()
+                if time.monotonic() > deadline:
+                    raise Unavailable(f"The page did not answer within {GATEWAY_S:.0f} seconds.")
+                time.sleep(0.1)
+            self.reporter.note(f"The page is at {self.url}")
+            email = os.environ.get("GYRUS_ADMIN_EMAIL", ADMIN_EMAIL)
+            # A database that had an administrator before keeps that one's password.
+            if password and gateway.signs_in(email, password):
+                self.reporter.note(f"Administrator: {email}, password: {password} (shown once)")
+                write_whole(self.home / ADMIN_MARKER, f"{email}\n")
+
+    def _serve(self, ray: RayHead, environment: Mapping[str, str], serve_port: int) -> None:
+        """Find or make a champion, and serve it."""
+        from gyrus.launch.serving import ServeClient
+        from gyrus.registry import Registry
+
+        registry = Registry(self.settings.registry_uri, self.home)
+        champion = registry.champion()
+        if champion is None and self.options.train:
+            champion = self._first_champion(registry, ray, environment)
+        elif self.options.data is not None:
+            self.reporter.note(
+                "--data was not used: it is for a first training. "
+                "Import it with `gyrus data import` and train with `gyrus train`."
+            )
+        ray.wait(self.processes.check)
+        self._tell("deploying", "Starting the replicas that answer.")
+        client = ServeClient(ray.api, self.run.ray_token.read_text())
+        client.deploy(champion, serve_port, check=self.processes.check)
+        self._tell("ready", f"Ready at {self.url}")
+        self.reporter.note(describe_champion(champion))
+
+    def _first_champion(
+        self, registry: "Registry", ray: RayHead, environment: Mapping[str, str]
+    ) -> "ModelVersion":
+        dataset = self._first_dataset()
+        run = f"first-{dataset.name}-{dataset.digest[:8]}"
+        trained = next((one for one in registry.versions() if one.card.run == run), None)
+        if trained is not None:
+            return registry.promote(trained.version)
+        ray.wait(self.processes.check)
+        self._tell("training", f"Training a first model on {dataset.name}.")
+        resumed = (self.settings.runs / run).exists()
+        options: dict[str, object] = {"resume": True}
+        if not resumed:
+            options = {"dataset": dataset.folder, **FIRST_TRAINING}
+        child = self.processes.start(
+            TRAINING,
+            training_command(run, self.settings.runs, options),
+            {**environment, "RAY_ADDRESS": ray.address},
+            folder=self.home,
+            pipe=True,
+        )
+        version = 0
+        for event in follow(child.process, child.log):
+            self.processes.check(GATEWAY, RAY)
+            write_status(
+                self.run.status,
+                Status(stage="training", message=event.describe(), progress=event),
+            )
+            self.reporter.progress(event)
+            if event.kind == "done":
+                version = version_of(event)
+        self.processes.stop(TRAINING, grace=GRACE_S)
+        return registry.promote(version)
+
+    def _first_dataset(self) -> "Dataset":
+        from gyrus.datasets import Dataset, import_folder
+
+        source = self.options.data
+        name = FIRST_DATASET if source is None else dataset_name(source)
+        folder = self.settings.datasets / name
+        if folder.exists():
+            return Dataset.open(folder)
+        if source is not None:
+            message = f"Reading the images of {source}."
+            self._tell("generating", message)
+            return import_folder(
+                source, self.settings.datasets, name, progress=self._counter(message)
+            )
+        from gyrus.phantom import generate
+
+        message = "Drawing images of generated patients to learn from."
+        self._tell("generating", message)
+        return generate(self.settings.datasets, name=name, progress=self._counter(message))
+
+    def _counter(self, message: str) -> Callable[[int, int], None]:
+        def count(done: int, of: int) -> None:
+            self.processes.check()
+            self.reporter.count(message, done, of)
+
+        return count
+
+    def _tell(self, stage: Stage, message: str) -> None:
+        write_status(self.run.status, Status(stage=stage, message=message))
+        self.reporter.stage(message)
+
+    def _sweep_after_a_kill(self) -> None:
+        """End what an instance left that could not stop itself."""
+        left = self.run.read()
+        if left is not None:
+            sweep(left.mark)
+            shutil.rmtree(left.ray_folder, ignore_errors=True)
+
+
+def dataset_name(folder: Path) -> str:
+    """A name for the dataset that is imported from `folder`."""
+    words = re.findall(r"[a-z0-9]+", folder.resolve().name.lower())
+    return "-".join(words) or "images"
+
+
+def describe_champion(champion: "ModelVersion | None") -> str:
+    """What is served, and what that is worth, in plain words."""
+    if champion is None:
+        return (
+            "No model is champion, so nothing is predicted yet. Train one with `gyrus train`, then "
+            "`gyrus models promote`."
+        )
+    name = f"Model version {champion.version} ({champion.card.architecture})"
+    if champion.card.synthetic:
+        return f"{name} was trained on generated images only: it shows how Gyrus works, no more."
+    return f"{name} was trained on {champion.card.dataset}. It is not a medical device."

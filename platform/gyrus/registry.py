@@ -1,0 +1,242 @@
+"""Which models there are, and which one is champion: MLflow's model registry.
+
+The alias `champion` is the truth. The versions that were champion before stand in a tag of the
+registered model, so that a rollback knows where to go.
+"""
+
+import json
+import logging
+import os
+import shutil
+import warnings
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlparse
+
+from pydantic import BaseModel
+
+from gyrus.bundle import Card, digest, verify
+from gyrus.errors import Conflict, InvalidBundle, NotFound
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+MODEL = "gyrus"
+"""The registered model, and the experiment that its runs are in."""
+
+ALIAS = "champion"
+PREVIOUS = "previous_champions"
+MOST_PREVIOUS = 100
+ARTIFACT = "bundle"
+
+
+class ModelVersion(BaseModel):
+    """A registered model: its card, and the folder of its bundle on this machine."""
+
+    version: int
+    digest: str
+    bundle: Path
+    card: Card
+    created_at: datetime
+    champion: bool
+
+
+class Registry:
+    """The registry at `tracking_uri` (a `sqlite:///` file or an MLflow server).
+
+    Bundles go under `home` when the registry is a file; those of a server are cached there. Every
+    method blocks; the first one that is called imports MLflow, which takes seconds.
+    """
+
+    def __init__(self, tracking_uri: str, home: Path) -> None:
+        self.tracking_uri = tracking_uri
+        self.home = home.resolve()
+
+    def register(
+        self, bundle: Path, *, run: str, params: Mapping[str, object] | None = None
+    ) -> ModelVersion:
+        """Register a sealed bundle as the next version; the same bundle again is the same version.
+
+        `run` names the training run, `params` are how it was started.
+
+        Raises:
+            InvalidBundle: a file of the bundle is missing or was changed.
+        """
+        card = verify(bundle)
+        digest_of_bundle = digest(bundle)
+        for known in self.versions():
+            if known.digest == digest_of_bundle:
+                return known
+        logged = self._client.create_run(self._experiment(), run_name=run)
+        run_id = logged.info.run_id
+        about = {
+            "architecture": card.architecture,
+            "dataset": card.dataset,
+            "dataset_digest": card.dataset_digest,
+            "split_digest": card.split_digest,
+        }
+        for name, value in {**about, **(params or {})}.items():
+            self._client.log_param(run_id, name, value)
+        for name, value in card.metrics.items():
+            self._client.log_metric(run_id, name, value)
+        self._client.log_artifacts(run_id, str(bundle), ARTIFACT)
+        self._client.set_terminated(run_id)
+        self._ensure_model()
+        version = self._client.create_model_version(
+            MODEL,
+            f"{logged.info.artifact_uri}/{ARTIFACT}",
+            run_id,
+            tags={"digest": digest_of_bundle, "run": run, "card": card.model_dump_json()},
+        )
+        return self._describe(version, self._champion_number())
+
+    def versions(self) -> list[ModelVersion]:
+        """All versions, newest first. Bundles of a server need not be on this machine yet."""
+        champion = self._champion_number()
+        found = self._client.search_model_versions(f"name='{MODEL}'")
+        described = [self._describe(one, champion) for one in found if "card" in one.tags]
+        return sorted(described, key=lambda one: one.version, reverse=True)
+
+    def get(self, version: int) -> ModelVersion:
+        """One version, with its bundle on this machine.
+
+        Raises:
+            NotFound: there is no such version.
+        """
+        from mlflow.exceptions import MlflowException
+
+        missing = NotFound(f"There is no model version {version}.")
+        try:
+            found = self._client.get_model_version(MODEL, str(version))
+        except MlflowException as error:
+            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                raise missing from error
+            raise
+        if "card" not in found.tags:
+            raise missing
+        model = self._describe(found, self._champion_number())
+        self._fetch(str(found.source), model)
+        return model
+
+    def champion(self) -> ModelVersion | None:
+        """The version that is to be served, or None before the first promotion."""
+        number = self._champion_number()
+        return None if number is None else self.get(number)
+
+    def promote(self, version: int) -> ModelVersion:
+        """Make a version champion.
+
+        Raises:
+            NotFound: there is no such version.
+            InvalidBundle: its bundle is damaged.
+        """
+        model = self.get(version)
+        verify(model.bundle, model.digest)
+        current = self._champion_number()
+        if current not in {None, version}:
+            self._set_previous([*self._previous(), current])
+        self._client.set_registered_model_alias(MODEL, ALIAS, str(version))
+        return model.model_copy(update={"champion": True})
+
+    def rollback(self) -> ModelVersion:
+        """Make the version champion that was it before.
+
+        Raises:
+            Conflict: there was none before.
+            InvalidBundle: the bundle of the one before is damaged.
+        """
+        current = self._champion_number()
+        before = [number for number in self._previous() if number != current]
+        if not before:
+            raise Conflict("No other model was champion before; there is nothing to roll back to.")
+        model = self.get(before[-1])
+        verify(model.bundle, model.digest)
+        self._client.set_registered_model_alias(MODEL, ALIAS, str(model.version))
+        self._set_previous(before[:-1])
+        return model.model_copy(update={"champion": True})
+
+    @cached_property
+    def _client(self) -> "MlflowClient":
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        self.home.mkdir(parents=True, exist_ok=True)
+        with warnings.catch_warnings():
+            # MLflow's own use of SQLAlchemy 2.1 warns while its store is made.
+            warnings.simplefilter("ignore")
+            from mlflow import MlflowClient
+
+            for name in ("mlflow", "alembic"):
+                logging.getLogger(name).setLevel(logging.WARNING)
+            return MlflowClient(self.tracking_uri, self.tracking_uri)
+
+    def _experiment(self) -> str:
+        found = self._client.get_experiment_by_name(MODEL)
+        if found is not None:
+            return str(found.experiment_id)
+        is_file = self.tracking_uri.startswith("sqlite:")
+        location = (self.home / "mlflow-artifacts").as_uri() if is_file else None
+        return str(self._client.create_experiment(MODEL, artifact_location=location))
+
+    def _model(self) -> Any | None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self._client.get_registered_model(MODEL)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise
+
+    def _ensure_model(self) -> None:
+        if self._model() is None:
+            self._client.create_registered_model(MODEL)
+
+    def _champion_number(self) -> int | None:
+        model = self._model()
+        number = None if model is None else model.aliases.get(ALIAS)
+        return None if number is None else int(number)
+
+    def _previous(self) -> list[int]:
+        model = self._model()
+        return [] if model is None else list(json.loads(model.tags.get(PREVIOUS, "[]")))
+
+    def _set_previous(self, numbers: list[Any]) -> None:
+        value = json.dumps(numbers[-MOST_PREVIOUS:])
+        self._client.set_registered_model_tag(MODEL, PREVIOUS, value)
+
+    def _describe(self, found: Any, champion: int | None) -> ModelVersion:
+        return ModelVersion(
+            version=int(found.version),
+            digest=found.tags["digest"],
+            bundle=self._place(found.source, found.tags["digest"]),
+            card=Card.model_validate_json(found.tags["card"]),
+            created_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
+            champion=int(found.version) == champion,
+        )
+
+    def _place(self, source: str, digest_of_bundle: str) -> Path:
+        parsed = urlparse(source)
+        if parsed.scheme in {"", "file"}:
+            return Path(unquote(parsed.path))
+        return self.home / "bundles" / digest_of_bundle
+
+    def _fetch(self, source: str, model: ModelVersion) -> None:
+        """Bring a server's bundle into the cache, whole or not at all."""
+        if model.bundle.is_dir() or urlparse(source).scheme in {"", "file"}:
+            return
+        from mlflow.artifacts import download_artifacts
+
+        part = model.bundle.with_name(f".{model.digest}.{os.getpid()}")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        try:
+            folder = download_artifacts(
+                artifact_uri=source, dst_path=str(part), tracking_uri=self.tracking_uri
+            )
+            if verify(Path(folder), model.digest) != model.card:
+                raise InvalidBundle(f"The card of model version {model.version} was changed.")
+            Path(folder).replace(model.bundle)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)

@@ -1,0 +1,34 @@
+"""Where things are kept and reached: the settings that all parts share."""
+
+from pathlib import Path
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class PlatformSettings(BaseSettings):
+    """Settings of the platform, read from `GYRUS_…` environment variables.
+
+    `home` holds everything that the embedded profile writes. `tracking_uri` is MLflow's address; empty
+    means the SQLite file in `home`.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="GYRUS_", extra="ignore")
+
+    home: Path = Path.home() / ".gyrus"
+    port: int = 8000
+    tracking_uri: str = ""
+
+    @property
+    def registry_uri(self) -> str:
+        """MLflow's tracking and registry address."""
+        return self.tracking_uri or f"sqlite:///{self.home.resolve() / 'mlflow.db'}"
+
+    @property
+    def datasets(self) -> Path:
+        """The folder of datasets, one folder each."""
+        return self.home / "datasets"
+
+    @property
+    def runs(self) -> Path:
+        """The folder of training runs, one folder each."""
+        return self.home / "runs"

@@ -1,0 +1,174 @@
+"""The replica: a process of Ray Serve that decodes, batches and infers, and is its own ingress."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from ray import serve
+from ray.serve.metrics import Histogram
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from gyrus.errors import GyrusError, InvalidBundle, NoModel
+from serve_app.engine import Output
+from serve_app.http import authorize, problem, read_body
+from serve_app.inference import Model, ModelConfig, answer, load, prepare
+from serve_app.settings import ServeSettings
+
+logger = logging.getLogger("ray.serve")
+
+T = TypeVar("T")
+
+STALLED_S = 60.0
+"""A pass of the engine that takes longer will not come back: the replica calls itself unhealthy."""
+
+BOUNDARIES = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+
+class Loader(Protocol):
+    """Makes a model ready: `serve_app.inference.load`, or a test's."""
+
+    def __call__(self, config: ModelConfig, settings: ServeSettings, *, explain: bool) -> Model:
+        """Load the model that `config` names."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """An image on its way into a batch, with the model that its request met."""
+
+    model: Model
+    image: NDArray[np.uint8]
+    since: float = field(default_factory=time.perf_counter)
+
+
+class Replica:
+    """Answers `POST` of an encoded image, and to `GET` says which model it serves.
+
+    Without a model it is healthy and answers 503. Ray calls `reconfigure` with the deployment's
+    `user_config`: at the start, and when a promotion changes it.
+    """
+
+    def __init__(
+        self,
+        explain: bool,
+        settings: ServeSettings | None = None,
+        loader: Loader = load,
+    ) -> None:
+        self._explain = explain
+        self._settings = settings or ServeSettings()
+        self._loader = loader
+        self._model: Model | None = None
+        self._loading = asyncio.Lock()
+        self._decoders = ThreadPoolExecutor(self._settings.decoders, "decode")
+        self._engines = ThreadPoolExecutor(self._settings.concurrent_batches, "infer")
+        self._passes: set[float] = set()
+        self._batched: Callable[[_Waiting], Awaitable[Output]] = serve.batch(
+            max_batch_size=self._settings.max_batch,
+            batch_wait_timeout_s=self._settings.batch_wait_s,
+            max_concurrent_batches=self._settings.concurrent_batches,
+        )(self._infer)
+        self._seconds = Histogram(
+            "gyrus_serve_stage_seconds",
+            description="Seconds of a request in each stage: decode, queue, infer.",
+            boundaries=BOUNDARIES,
+            tag_keys=("stage",),
+        )
+
+    async def reconfigure(self, user_config: dict[str, str]) -> None:
+        """Serve the model that `user_config` names, or none if it is empty.
+
+        The model is loaded beside the one that serves, and takes its place when it is warm;
+        requests that are under way end on the old one. A model that cannot be loaded leaves the
+        old one in place: an outage would help nobody, and `GET` tells which one is served.
+
+        Raises:
+            InvalidBundle: it cannot be loaded, and there is no old one.
+        """
+        async with self._loading:
+            if not user_config:
+                self._model = None
+                return
+            try:
+                config = ModelConfig.model_validate(user_config)
+                if self._model is not None and self._model.config == config:
+                    return
+                loader = partial(self._loader, config, self._settings, explain=self._explain)
+                self._model = await asyncio.to_thread(loader)
+            except (GyrusError, ValidationError) as error:
+                if self._model is None:
+                    raise InvalidBundle(f"The model was refused: {error}") from error
+                logger.exception("A model was refused; the old one serves on")
+                return
+            logger.info("Serving model %s, %s", config.version, config.digest[:12])
+
+    async def check_health(self) -> None:
+        """Tell Ray that all is well.
+
+        Raises:
+            RuntimeError: the engine has stalled; Ray then replaces the replica.
+        """
+        if any(time.perf_counter() - started > STALLED_S for started in self._passes):
+            raise RuntimeError(f"the engine has not answered for {STALLED_S:.0f} s")
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer one request; an error becomes problem+json."""
+        try:
+            authorize(request, self._settings.secret.get_secret_value())
+            if request.method == "GET":
+                model = self._model
+                return JSONResponse({"model": model.describe() if model else None})
+            return JSONResponse(await self._answer(request))
+        except GyrusError as error:
+            return problem(error)
+        except ClientDisconnect:
+            return Response(status_code=499)  # nobody is there to read it
+        except Exception:
+            logger.exception("A request failed")
+            return problem(GyrusError("The replica failed on this request. Tell who runs it."))
+
+    async def _answer(self, request: Request) -> dict[str, Any]:
+        model = self._model
+        if model is None:
+            raise NoModel("No model is being served yet. Train one and promote it.")
+        data = await read_body(request, self._settings.max_upload)
+        began = time.perf_counter()
+        prepared = await _run(self._decoders, prepare, data)
+        del data
+        self._observe("decode", began)
+        output = await self._batched(_Waiting(model, prepared.image))
+        thumbnail = request.query_params.get("thumbnail") == "1"
+        return answer(model, prepared, output, thumbnail=thumbnail)
+
+    async def _infer(self, waiting: list[_Waiting]) -> list[Output]:
+        """Run a batch; only while models are swapped it holds images for two of them."""
+        outputs: dict[int, Output] = {}
+        for model in {id(one.model): one.model for one in waiting}.values():
+            rows = [row for row, one in enumerate(waiting) if one.model is model]
+            images = np.stack([waiting[row].image for row in rows])[..., np.newaxis]
+            began = time.perf_counter()
+            for row in rows:
+                self._seconds.observe(began - waiting[row].since, tags={"stage": "queue"})
+            self._passes.add(began)
+            try:
+                found = await _run(self._engines, model.engine.infer, images, self._explain)
+            finally:
+                self._passes.discard(began)
+            self._observe("infer", began)
+            outputs |= {row: found.row(index) for index, row in enumerate(rows)}
+        return [outputs[row] for row in range(len(waiting))]
+
+    def _observe(self, stage: str, began: float) -> None:
+        self._seconds.observe(time.perf_counter() - began, tags={"stage": stage})
+
+
+async def _run(pool: Executor, function: Callable[..., T], *args: object) -> T:
+    return await asyncio.get_running_loop().run_in_executor(pool, function, *args)

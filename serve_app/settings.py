@@ -1,0 +1,59 @@
+"""How a replica serves: the settings of the Serve applications."""
+
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Runtime = Literal["auto", "openvino", "onnxruntime"]
+Precision = Literal["auto", "f32", "bf16"]
+
+
+class ServeSettings(BaseSettings):
+    """Settings of replicas, read from `GYRUS_SERVE_…` environment variables.
+
+    | key | what |
+    |---|---|
+    | `secret` | the bearer secret that the gateway shares with the replicas; there is no default |
+    | `runtime` | `openvino`, `onnxruntime`, or `auto`: OpenVINO where it is installed |
+    | `precision` | of OpenVINO: `f32`, `bf16`, or `auto`: bf16 where the processor has it |
+    | `threads` | processor threads of one engine; 0 lets the runtime choose |
+    | `max_batch` | images in one pass of the engine |
+    | `batch_wait_s` | how long the first image of a batch waits for others |
+    | `concurrent_batches` | passes of the engine at the same time |
+    | `max_ongoing_requests` | requests that one replica holds at the same time |
+    | `max_upload` | bytes of one image, encoded |
+    | `decoders` | images decoded at the same time; each may take 0.3 GB for a moment |
+    | `num_cpus` | what a replica reserves of Ray's logical processors |
+    | `min_replicas`, `max_replicas` | bounds of the autoscaling of each application |
+    """
+
+    model_config = SettingsConfigDict(env_prefix="GYRUS_SERVE_", extra="ignore")
+
+    secret: SecretStr = Field(min_length=1)
+    runtime: Runtime = "auto"
+    precision: Precision = "auto"
+    threads: int = Field(default=0, ge=0)
+    max_batch: int = Field(default=8, ge=1)
+    batch_wait_s: float = Field(default=0.005, ge=0)
+    concurrent_batches: int = Field(default=1, ge=1)
+    max_ongoing_requests: int = Field(default=16, ge=1)
+    max_upload: int = Field(default=20 * 1024 * 1024, ge=1)
+    decoders: int = Field(default=1, ge=1)
+    num_cpus: float = Field(default=0.25, gt=0)
+    min_replicas: int = Field(default=1, ge=1)
+    max_replicas: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _batches_can_fill(self) -> Self:
+        needed = self.max_batch * self.concurrent_batches
+        if self.max_ongoing_requests < needed:
+            raise ValueError(
+                f"max_ongoing_requests is {self.max_ongoing_requests}, but to fill, "
+                f"{self.concurrent_batches} × {self.max_batch} images need at least {needed}"
+            )
+        if self.max_replicas < self.min_replicas:
+            raise ValueError(
+                f"max_replicas is {self.max_replicas}, less than min_replicas, {self.min_replicas}"
+            )
+        return self

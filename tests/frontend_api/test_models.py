@@ -1,0 +1,47 @@
+"""The registered models: everyone signed in looks, an administrator changes."""
+
+from typing import Any
+
+import pytest
+
+
+async def test_models_are_listed_for_those_who_are_signed_in(
+    gateway: Any, alice: Any, assert_problem: Any
+) -> None:
+    assert_problem(await gateway.client.get("/v1/models"), 401, "unauthorized")
+    page = (await gateway.client.get("/v1/models", headers=alice)).json()
+    assert [model["version"] for model in page["items"]] == [3, 2, 1]
+    assert [model["champion"] for model in page["items"]] == [False, True, False]
+    assert page["next_cursor"] is None
+    one = (await gateway.client.get("/v1/models/2", headers=alice)).json()
+    assert one == page["items"][1]
+    assert one["synthetic"] is True
+    assert one["metrics"] == {"auroc": 0.97}
+    missing = await gateway.client.get("/v1/models/9", headers=alice)
+    assert_problem(missing, 404, "not-found")
+
+
+@pytest.mark.parametrize("action", ["3/promote", "rollback"])
+async def test_only_an_administrator_changes_the_champion(
+    gateway: Any, alice: Any, assert_problem: Any, action: str
+) -> None:
+    answer = await gateway.client.post(f"/v1/models/{action}", headers=alice)
+    assert_problem(answer, 403, "forbidden")
+    assert_problem(await gateway.client.post(f"/v1/models/{action}"), 401, "unauthorized")
+    assert gateway.registry.current == 2
+    assert gateway.pushed == []
+
+
+async def test_a_promoted_model_is_pushed_and_can_be_rolled_back(
+    gateway: Any, admin: Any, assert_problem: Any
+) -> None:
+    promoted = await gateway.client.post("/v1/models/3/promote", headers=admin)
+    assert promoted.json()["version"] == 3
+    assert promoted.json()["champion"] is True
+    rolled = await gateway.client.post("/v1/models/rollback", headers=admin)
+    assert rolled.json()["version"] == 1
+    assert gateway.pushed == [3, 1]
+    none_before = await gateway.client.post("/v1/models/rollback", headers=admin)
+    assert_problem(none_before, 409, "conflict")
+    missing = await gateway.client.post("/v1/models/9/promote", headers=admin)
+    assert_problem(missing, 404, "not-found")

@@ -1,0 +1,198 @@
+"""Signing in, access tokens and rotating refresh tokens."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jose import jwt
+from passlib.hash import bcrypt
+
+from frontend_api.auth import keys
+from frontend_api.auth.limits import ATTEMPTS, WINDOW_S, AttemptLimit
+from frontend_api.auth.passwords import Passwords
+from frontend_api.auth.tokens import AccessTokens
+from frontend_api.users.repository import User, UserRepository
+from gyrus.errors import InputError, TooManyRequests
+
+PASSWORD = "correct horse battery"
+FORM = {"username": "dora@example.com", "password": PASSWORD}
+BROWSER = {"X-Gyrus-Client": "browser"}
+
+
+@pytest.fixture
+async def dora(gateway: Any) -> User:
+    return await gateway.state.users.register("dora@example.com", PASSWORD)
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.mark.parametrize(
+    "form", [FORM | {"password": "wrong"}, {"username": "nobody@example.com", "password": "x"}]
+)
+async def test_a_wrong_password_and_an_unknown_account_answer_alike(
+    gateway: Any, dora: User, assert_problem: Any, form: dict[str, str]
+) -> None:
+    answer = await gateway.client.post("/v1/token", data=form)
+    assert_problem(answer, 401, "unauthorized")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert answer.json()["detail"] == "The address or the password is wrong."
+
+
+async def test_a_sign_in_gives_both_tokens(gateway: Any, dora: User) -> None:
+    tokens = (await gateway.client.post("/v1/token", data=FORM)).json()
+    assert tokens["token_type"] == "bearer"
+    assert tokens["expires_in"] == 15 * 60
+    assert jwt.get_unverified_header(tokens["access_token"])["alg"] == "ES256"
+    assert jwt.get_unverified_header(tokens["access_token"])["kid"] == "key-1"
+    me = await gateway.client.get("/v1/me", headers=bearer(tokens["access_token"]))
+    assert me.json()["id"] == dora.id
+
+
+async def test_a_refresh_token_is_changed_for_new_tokens(gateway: Any, dora: User) -> None:
+    first = (await gateway.client.post("/v1/token", data=FORM)).json()
+    body = {"refresh_token": first["refresh_token"]}
+    second = (await gateway.client.post("/v1/token/refresh", json=body)).json()
+    assert second["refresh_token"] != first["refresh_token"]
+    me = await gateway.client.get("/v1/me", headers=bearer(second["access_token"]))
+    assert me.status_code == 200
+
+
+async def test_reused_refresh_token_revokes_its_family(
+    gateway: Any, dora: User, assert_problem: Any
+) -> None:
+    other = (await gateway.client.post("/v1/token", data=FORM)).json()["refresh_token"]
+    first = (await gateway.client.post("/v1/token", data=FORM)).json()["refresh_token"]
+
+    async def refresh(token: str) -> Any:
+        return await gateway.client.post("/v1/token/refresh", json={"refresh_token": token})
+
+    second = (await refresh(first)).json()["refresh_token"]
+    assert_problem(await refresh(first), 401, "unauthorized")
+    assert_problem(await refresh(second), 401, "unauthorized")
+    assert (await refresh(other)).status_code == 200
+
+
+async def test_signing_out_revokes_the_refresh_token(
+    gateway: Any, dora: User, assert_problem: Any
+) -> None:
+    token = (await gateway.client.post("/v1/token", data=FORM)).json()["refresh_token"]
+    body = {"refresh_token": token}
+    assert (await gateway.client.post("/v1/token/revoke", json=body)).status_code == 204
+    assert (await gateway.client.post("/v1/token/revoke", json=body)).status_code == 204
+    refreshed = await gateway.client.post("/v1/token/refresh", json=body)
+    assert_problem(refreshed, 401, "unauthorized")
+
+
+async def test_a_browser_keeps_its_refresh_token_in_a_cookie_that_scripts_cannot_read(
+    gateway: Any, dora: User, assert_problem: Any
+) -> None:
+    answer = await gateway.client.post("/v1/token", data=FORM, headers=BROWSER)
+    assert answer.json()["refresh_token"] is None
+    cookie = answer.headers["Set-Cookie"].lower()
+    for part in ("httponly", "samesite=strict", "path=/v1/token", "max-age=1209600"):
+        assert part in cookie
+    bare = await gateway.client.post("/v1/token/refresh")
+    assert_problem(bare, 401, "unauthorized")
+    refreshed = await gateway.client.post("/v1/token/refresh", headers=BROWSER)
+    assert refreshed.status_code == 200
+    assert refreshed.json()["refresh_token"] is None
+    revoked = await gateway.client.post("/v1/token/revoke", headers=BROWSER)
+    assert revoked.status_code == 204
+    assert 'gyrus_refresh=""' in revoked.headers["Set-Cookie"]
+
+
+async def test_the_cookie_is_secure_over_https(gateway: Any, dora: User) -> None:
+    answer = await gateway.client.post("https://gyrus/v1/token", data=FORM, headers=BROWSER)
+    assert "secure" in answer.headers["Set-Cookie"].lower()
+
+
+async def test_no_expired_and_tampered_tokens_are_refused(
+    gateway: Any, dora: User, assert_problem: Any
+) -> None:
+    loaded = keys.load(gateway.settings.keys)
+    good = gateway.state.tokens.issue(dora.id)
+    expired = AccessTokens(loaded, timedelta(seconds=-1)).issue(dora.id)
+    head, body, signature = good.split(".")
+    flipped = ("A" if body[5] != "A" else "B").join([body[:5], body[6:]])
+    public = loaded.public["key-1"]
+    unsigned = f"{head}.{body}."
+    symmetric = jwt.encode({"sub": dora.id}, "guess", "HS256", headers={"kid": "key-1"})
+    unknown = jwt.encode({"sub": dora.id}, loaded.private, "ES256", headers={"kid": "../key-1"})
+    for token in (
+        expired,
+        f"{head}.{flipped}.{signature}",
+        unsigned,
+        symmetric,
+        unknown,
+        public,
+        "nonsense",
+    ):
+        answer = await gateway.client.get("/v1/me", headers=bearer(token.replace("\n", "")))
+        assert_problem(answer, 401, "unauthorized")
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert_problem(await gateway.client.get("/v1/me"), 401, "unauthorized")
+    assert (await gateway.client.get("/v1/me", headers=bearer(good))).status_code == 200
+
+
+async def test_too_many_failures_are_slowed_down(
+    gateway: Any, dora: User, assert_problem: Any
+) -> None:
+    for _ in range(ATTEMPTS):
+        gateway.state.auth._limit.attempt("dora@example.com", "127.0.0.1")
+    answer = await gateway.client.post("/v1/token", data=FORM)
+    assert_problem(answer, 429, "too-many-requests")
+    assert 0 < int(answer.headers["Retry-After"]) <= WINDOW_S
+
+
+def test_the_limit_counts_an_account_from_an_address_and_forgets() -> None:
+    at = 0.0
+    limit = AttemptLimit(lambda: at)
+    for _ in range(ATTEMPTS):
+        limit.attempt("a", "here")
+    with pytest.raises(TooManyRequests):
+        limit.attempt("a", "here")
+    limit.attempt("b", "here")
+    limit.attempt("a", "there")
+    at = WINDOW_S + 1
+    limit.attempt("a", "here")
+
+
+async def test_a_bcrypt_hash_is_accepted_and_replaced(gateway: Any) -> None:
+    old = bcrypt.using(rounds=4).hash(PASSWORD)
+    user = User(email="dora@example.com", password_hash=old)
+    await gateway.database.run(lambda session: UserRepository(session).add(user))
+    assert (await gateway.client.post("/v1/token", data=FORM)).status_code == 200
+    stored = await gateway.state.users.get(user.id)
+    assert stored.password_hash.startswith("$argon2id$")
+    assert (await gateway.client.post("/v1/token", data=FORM)).status_code == 200
+
+
+async def test_a_password_longer_than_bcrypt_reads_is_wrong_for_a_bcrypt_hash() -> None:
+    old = bcrypt.using(rounds=4).hash("x" * 72)
+    assert await Passwords().verify("x" * 73, old) == (False, None)
+
+
+def test_the_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
+    first = keys.load(tmp_path / "keys")
+    assert keys.load(tmp_path / "keys") == first
+    assert (tmp_path / "keys" / "key-1.pem").stat().st_mode & 0o777 == 0o600
+    assert len(list((tmp_path / "keys").iterdir())) == 1
+
+
+def test_after_a_rotation_old_tokens_are_read_until_their_key_is_gone(tmp_path: Path) -> None:
+    lifetime = timedelta(minutes=1)
+    old = AccessTokens(keys.load(tmp_path), lifetime).issue("someone")
+    keys.load(tmp_path / "other")
+    (tmp_path / "other" / "key-1.pem").rename(tmp_path / "key-2.pem")
+    rotated = AccessTokens(keys.load(tmp_path), lifetime)
+    assert rotated.read(old) == "someone"
+    assert jwt.get_unverified_header(rotated.issue("someone"))["kid"] == "key-2"
+
+
+def test_a_file_that_is_no_key_is_named(tmp_path: Path) -> None:
+    (tmp_path / "key-9.pem").write_text("hello")
+    with pytest.raises(InputError, match="key-9"):
+        keys.load(tmp_path)

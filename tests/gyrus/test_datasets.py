@@ -1,0 +1,233 @@
+"""Import, grouping and the dataset folder."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gyrus.datasets import Dataset, import_folder, list_datasets
+from gyrus.datasets.dataset import SPLITS
+from gyrus.datasets.grouping import (
+    difference_hash,
+    equal_keys,
+    join,
+    near_copies,
+    thumbnail,
+)
+from gyrus.errors import Conflict, InvalidDataset
+from gyrus.phantom import draw
+
+
+def write(path: Path, image: np.ndarray, *options: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ok, data = cv2.imencode(path.suffix, image, options)
+    assert ok
+    path.write_bytes(data.tobytes())
+
+
+@pytest.fixture
+def heads(tmp_path: Path) -> Path:
+    """Ten heads of each class, in folders named as the well-known sets name them."""
+    for number in range(10):
+        write(tmp_path / "heads/Yes" / f"Y {number}.PNG", draw("glioma", seed=number)[0])
+        write(tmp_path / "heads/no" / f"N{number}.png", draw("notumor", seed=number)[0])
+    return tmp_path / "heads"
+
+
+def test_class_folders_become_a_dataset(heads: Path, tmp_path: Path) -> None:
+    dataset = import_folder(heads, tmp_path, "d")
+    assert dataset.classes == ["no", "yes"]
+    assert dataset.tumour_classes == ["yes"]
+    assert not dataset.synthetic
+    assert dataset.images.shape == (20, 224, 224)
+    assert dataset.masks is None
+    assert dataset.labels.tolist() == [1] * 10 + [0] * 10
+    assert dataset.column("source")[0] == "Yes/Y 0.PNG"
+    assert isinstance(dataset.images, np.memmap)
+
+
+@pytest.mark.parametrize(("first", "second"), [("Training", "Testing"), ("train", "test")])
+def test_folders_of_a_shipped_split_are_looked_into(
+    heads: Path, tmp_path: Path, first: str, second: str
+) -> None:
+    (tmp_path / "set" / first).mkdir(parents=True)
+    (heads / "Yes").rename(tmp_path / "set" / first / "yes")
+    (heads / "no").rename(tmp_path / "set" / first / "no")
+    write(tmp_path / "set" / second / "No" / "more.png", draw("notumor", seed=50)[0])
+    dataset = import_folder(tmp_path / "set", tmp_path, "d")
+    assert dataset.classes == ["no", "yes"]
+    assert sorted(set(dataset.column("shipped_split"))) == ["test", "train"]
+
+
+def test_splits_cover_every_row_once(heads: Path, tmp_path: Path) -> None:
+    dataset = import_folder(heads, tmp_path, "d")
+    rows = np.concatenate([dataset.split(name) for name in SPLITS])
+    assert sorted(rows.tolist()) == list(range(20))
+    assert sum(sum(counts.values()) for counts in dataset.counts.values()) == 20
+    with pytest.raises(ValueError, match="no split"):
+        dataset.split("exam")
+
+
+def test_the_same_input_gives_the_same_digests(heads: Path, tmp_path: Path) -> None:
+    first, second = (import_folder(heads, tmp_path, name) for name in ("a", "b"))
+    assert first.digest == second.digest
+    assert first.split_digest == second.split_digest
+    write(heads / "no" / "N0.png", draw("notumor", seed=99)[0])
+    assert import_folder(heads, tmp_path, "c").digest != first.digest
+
+
+def test_another_seed_gives_another_split_of_the_same_images(heads: Path, tmp_path: Path) -> None:
+    first = import_folder(heads, tmp_path, "a")
+    second = import_folder(heads, tmp_path, "b", seed=1)
+    assert first.split_digest != second.split_digest
+    np.testing.assert_array_equal(first.images, second.images)
+
+
+def test_files_that_are_no_images_are_refused_with_a_reason(heads: Path, tmp_path: Path) -> None:
+    (heads / "no" / "Thumbs.db").write_bytes(b"text")
+    (heads / "no" / "empty.jpg").write_bytes(b"")
+    (heads / "no" / ".DS_Store").write_bytes(b"hidden")
+    whole = (heads / "no" / "N1.png").read_bytes()
+    (heads / "no" / "cut.png").write_bytes(whole[: len(whole) // 2])
+    dataset = import_folder(heads, tmp_path, "d")
+    reasons = {refused.source: refused.reason for refused in dataset.refused}
+    assert sorted(reasons) == ["no/Thumbs.db", "no/cut.png", "no/empty.jpg"]
+    assert "empty" in reasons["no/empty.jpg"]
+    assert "damaged" in reasons["no/cut.png"]
+    assert len(dataset.labels) == 20
+
+
+def test_copies_share_a_group(heads: Path, tmp_path: Path) -> None:
+    image = draw("glioma", seed=0)[0]
+    (heads / "no" / "same-file.png").write_bytes((heads / "Yes/Y 0.PNG").read_bytes())
+    write(heads / "no" / "same-pixels.bmp", image)
+    write(heads / "no" / "again.jpg", image, cv2.IMWRITE_JPEG_QUALITY, 60)
+    write(heads / "no" / "larger.png", cv2.resize(image, None, fx=1.7, fy=1.7))
+    dataset = import_folder(heads, tmp_path, "d")
+    groups = dict(zip(dataset.column("source"), dataset.groups.tolist(), strict=True))
+    copies = {groups[f"no/{name}"] for name in ("same-file.png", "same-pixels.bmp", "again.jpg")}
+    assert copies | {groups["no/larger.png"]} == {groups["Yes/Y 0.PNG"]}
+    assert len(set(groups.values())) == 20
+
+
+def test_progress_counts_every_file(heads: Path, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    import_folder(heads, tmp_path, "d", progress=lambda done, of: seen.append((done, of)))
+    assert seen == [(done, 20) for done in range(1, 21)]
+
+
+def test_an_existing_name_is_a_conflict(heads: Path, tmp_path: Path) -> None:
+    import_folder(heads, tmp_path, "d")
+    with pytest.raises(Conflict, match="exists already"):
+        import_folder(heads, tmp_path, "d")
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", ".hidden", "x" * 65])
+def test_a_name_that_is_no_folder_name_is_refused(heads: Path, tmp_path: Path, name: str) -> None:
+    with pytest.raises(InvalidDataset):
+        import_folder(heads, tmp_path / "home", name)
+    assert not (tmp_path / "home").exists()
+
+
+def test_one_class_is_not_enough_and_leaves_nothing(heads: Path, tmp_path: Path) -> None:
+    for path in (heads / "no").iterdir():
+        path.write_bytes(b"no image")
+    with pytest.raises(InvalidDataset, match="10 files were refused"):
+        import_folder(heads, tmp_path / "home", "d")
+    assert list((tmp_path / "home").iterdir()) == []
+
+
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidDataset, match="no folder"):
+        import_folder(tmp_path / "nowhere", tmp_path, "d")
+
+
+def test_an_interrupted_import_leaves_nothing(heads: Path, tmp_path: Path) -> None:
+    def interrupt(done: int, of: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        import_folder(heads, tmp_path / "home", "d", progress=interrupt)
+    assert list((tmp_path / "home").iterdir()) == []
+
+
+def test_list_shows_the_readable_ones_by_name(heads: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    for name in ("b", "a"):
+        import_folder(heads, home, name)
+    (home / "broken").mkdir()
+    (home / "broken" / "dataset.json").write_text("{}")
+    assert [dataset.name for dataset in list_datasets(home)] == ["a", "b"]
+    assert list_datasets(tmp_path / "nowhere") == []
+
+
+def drop_images(folder: Path) -> None:
+    (folder / "images.npy").unlink()
+
+
+def cut_images(folder: Path) -> None:
+    np.save(folder / "images.npy", np.zeros((3, 224, 224), np.uint8))
+
+
+def break_manifest(folder: Path) -> None:
+    (folder / "manifest.parquet").write_bytes(b"PAR1")
+
+
+def forget_a_class(folder: Path) -> None:
+    text = json.loads((folder / "dataset.json").read_text())
+    (folder / "dataset.json").write_text(json.dumps(text | {"classes": ["no"]}))
+
+
+def change_preprocessing(folder: Path) -> None:
+    text = json.loads((folder / "dataset.json").read_text())
+    (folder / "dataset.json").write_text(json.dumps(text | {"preprocessing": {"name": "other"}}))
+
+
+@pytest.mark.parametrize(
+    "damage", [drop_images, cut_images, break_manifest, forget_a_class, change_preprocessing]
+)
+def test_a_damaged_dataset_does_not_open(
+    heads: Path, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    import_folder(heads, tmp_path, "d")
+    damage(tmp_path / "d")
+    with pytest.raises(InvalidDataset):
+        Dataset.open(tmp_path / "d")
+
+
+def test_different_patients_are_no_near_copies() -> None:
+    images = [draw(label, seed=seed)[0] for label in ("glioma", "notumor") for seed in range(20)]
+    hashes = np.array([difference_hash(image) for image in images])
+    assert not list(near_copies(hashes, np.stack([thumbnail(image) for image in images])))
+
+
+def test_a_blank_image_has_a_thumbnail() -> None:
+    assert not thumbnail(np.zeros((224, 224), np.uint8)).any()
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(["", "a", "b", "c"]), max_size=30))
+def test_rows_with_equal_keys_share_a_group_and_empty_keys_join_nothing(keys: list[str]) -> None:
+    groups = join(len(keys), equal_keys(keys))
+    for i, first in enumerate(keys):
+        for j, second in enumerate(keys):
+            together = i == j or (first == second and first != "")
+            assert (groups[i] == groups[j]) == together
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)), max_size=40))
+def test_joined_rows_share_a_group_through_any_chain(pairs: list[tuple[int, int]]) -> None:
+    groups = join(20, pairs)
+    reached = np.eye(20, dtype=bool)
+    for i, j in pairs:
+        reached[i, j] = reached[j, i] = True
+    for _ in range(5):
+        reached = reached @ reached
+    for i in range(20):
+        assert [groups[j] == groups[i] for j in range(20)] == reached[i].tolist()

@@ -1,0 +1,54 @@
+"""The split: stratified, never dividing a group, and the same every time."""
+
+from collections import Counter, defaultdict
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gyrus.datasets.splitting import SHARES, split_groups
+
+Rows = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 40).map(str)), max_size=200)
+
+
+@settings(deadline=None)
+@given(Rows, st.integers(0, 5))
+def test_a_group_is_never_divided(rows: list[tuple[str, str]], seed: int) -> None:
+    labels, groups = [row[0] for row in rows], [row[1] for row in rows]
+    splits = split_groups(labels, groups, seed=seed)
+    where = defaultdict(set)
+    for group, split in zip(groups, splits, strict=True):
+        where[group].add(split)
+    assert all(len(found) == 1 for found in where.values())
+    assert set(splits) <= set(SHARES)
+    assert splits == split_groups(labels, groups, seed=seed)
+
+
+@settings(deadline=None)
+@given(st.integers(40, 400), st.integers(1, 6))
+def test_shares_hold_for_each_label(patients: int, slices: int) -> None:
+    labels = [label for _ in range(patients) for label in "ab" for _ in range(slices)]
+    groups = [f"{n}{label}" for n in range(patients) for label in "ab" for _ in range(slices)]
+    counts = Counter(zip(labels, split_groups(labels, groups), strict=True))
+    for label in "ab":
+        for split, share in SHARES.items():
+            images = counts[label, split]
+            assert abs(images - share * patients * slices) <= slices
+
+
+@settings(deadline=None)
+@given(st.integers(4, 12))
+def test_every_split_gets_each_label_from_four_groups_on(patients: int) -> None:
+    labels = [label for _ in range(patients) for label in "ab"]
+    groups = [f"{n}{label}" for n in range(patients) for label in "ab"]
+    counts = Counter(zip(labels, split_groups(labels, groups), strict=True))
+    assert len(counts) == 8
+
+
+def test_one_group_of_a_label_goes_to_train() -> None:
+    assert split_groups(["a", "a"], ["g", "g"]) == ["train", "train"]
+
+
+def test_seeds_give_different_splits() -> None:
+    groups = [str(number) for number in range(40)]
+    splits = [split_groups(["a"] * 40, groups, seed=seed) for seed in range(3)]
+    assert splits[0] != splits[1] != splits[2]

@@ -1,0 +1,89 @@
+"""The model registry: versions, the champion, promotion and rollback."""
+
+from pathlib import Path
+
+import pytest
+
+from gyrus.bundle import Card, seal
+from gyrus.errors import Conflict, InvalidBundle, NotFound
+from gyrus.registry import Registry
+
+
+def make_bundle(folder: Path, content: bytes) -> Path:
+    folder.mkdir()
+    (folder / "model.onnx").write_bytes(content)
+    card = Card(
+        architecture="cnn",
+        classes=["glioma", "notumor"],
+        tumour_classes=["glioma"],
+        threshold=0.5,
+        temperature=1.0,
+        distance_limit=10.0,
+        metrics={"test_auroc": 0.97},
+        dataset="phantom",
+        dataset_digest="d",
+        split_digest="s",
+        synthetic=True,
+        run="run-1",
+    )
+    seal(folder, card)
+    return folder
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    home = tmp_path / "a home"
+    return Registry(f"sqlite:///{home / 'mlflow.db'}", home)
+
+
+def test_an_empty_registry_has_no_champion(registry: Registry) -> None:
+    assert registry.versions() == []
+    assert registry.champion() is None
+    with pytest.raises(NotFound, match="version 7"):
+        registry.get(7)
+    with pytest.raises(Conflict):
+        registry.rollback()
+
+
+def test_register_promote_and_roll_back(registry: Registry, tmp_path: Path) -> None:
+    first = registry.register(make_bundle(tmp_path / "b1", b"1"), run="run-1")
+    second = registry.register(
+        make_bundle(tmp_path / "b2", b"2"), run="run-2", params={"epochs": 3}
+    )
+    assert [one.version for one in registry.versions()] == [2, 1]
+    assert registry.champion() is None
+    assert first.card.metrics == {"test_auroc": 0.97}
+    assert (second.bundle / "model.onnx").read_bytes() == b"2"
+    assert second.bundle.is_relative_to(registry.home / "mlflow-artifacts")
+
+    assert registry.promote(1).champion
+    with pytest.raises(Conflict):
+        registry.rollback()
+    registry.promote(2)
+    registry.promote(2)
+    assert [one.champion for one in registry.versions()] == [True, False]
+
+    assert registry.rollback().version == 1
+    champion = Registry(registry.tracking_uri, registry.home).champion()
+    assert champion is not None and champion.version == 1
+    with pytest.raises(Conflict):
+        registry.rollback()
+
+
+def test_the_same_bundle_registers_once(registry: Registry, tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "b", b"1")
+    assert registry.register(bundle, run="a") == registry.register(bundle, run="b")
+
+
+def test_a_changed_bundle_is_neither_registered_nor_promoted(
+    registry: Registry, tmp_path: Path
+) -> None:
+    bundle = make_bundle(tmp_path / "b", b"1")
+    model = registry.register(bundle, run="a")
+    (model.bundle / "model.onnx").write_bytes(b"other")
+    with pytest.raises(InvalidBundle):
+        registry.promote(model.version)
+    assert registry.champion() is None
+    (bundle / "model.onnx").unlink()
+    with pytest.raises(InvalidBundle):
+        registry.register(bundle, run="b")

@@ -1,0 +1,282 @@
+import asyncio
+import base64
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from starlette.requests import Request
+
+from gyrus.bundle import read_card
+from gyrus.errors import InvalidBundle
+from serve_app.engine import Engine, Outputs
+from serve_app.inference import Model, ModelConfig
+from serve_app.replica import Replica
+from serve_app.settings import ServeSettings
+
+Ask = Callable[..., Awaitable[httpx.Response]]
+
+
+class FakeEngine:
+    """Sure of one class; may be held until it is released; counts its batches."""
+
+    def __init__(self, sure_of: int = 0) -> None:
+        self.sure_of = sure_of
+        self.batches: list[int] = []
+        self.released = threading.Event()
+        self.released.set()
+
+    def infer(self, images: np.ndarray, explain: bool) -> Outputs:
+        self.batches.append(len(images))
+        assert self.released.wait(10)
+        probabilities = np.zeros((len(images), 4), np.float32)
+        probabilities[:, self.sure_of] = 1
+        cam = np.ones((len(images), 4, 7, 7), np.float32) if explain else None
+        return Outputs(probabilities, np.ones(len(images), np.float32), cam)
+
+
+def loader_of(engines: dict[str, Engine]) -> Callable[..., Model]:
+    def load(config: ModelConfig, settings: ServeSettings, *, explain: bool) -> Model:
+        if config.version not in engines:
+            raise InvalidBundle("The bundle is broken.")
+        return Model(engines[config.version], read_card(config.bundle), config)
+
+    return load
+
+
+def client(replica: Replica, secret: str = "a-secret-of-the-tests") -> httpx.AsyncClient:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        response = await replica(Request(scope, receive))
+        await response(scope, receive, send)
+
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app),
+        base_url="http://replica",
+        headers={"Authorization": f"Bearer {secret}"},
+    )
+
+
+def told(config: ModelConfig) -> dict[str, str]:
+    return config.model_dump(mode="json")
+
+
+def check_problem(response: httpx.Response, status: int, kind: str) -> None:
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["type"] == f"urn:gyrus:problem:{kind}"
+    assert response.json()["detail"]
+
+
+async def test_explanation_has_a_map_and_a_thumbnail(
+    make_bundle: Callable, settings: ServeSettings, png: bytes
+) -> None:
+    replica = Replica(True, settings)
+    await replica.reconfigure(told(make_bundle("3")))
+    async with client(replica) as http:
+        response = await http.post("/?thumbnail=1", content=png)
+    assert response.status_code == 200
+    said = response.json()
+    assert said["model"]["version"] == "3"
+    assert said["cam"]["shape"] == [4, 7, 7]
+    assert len(base64.b64decode(said["cam"]["data"])) == 4 * 7 * 7 * 2
+    assert base64.b64decode(said["thumbnail"]).startswith(b"\x89PNG")
+
+
+async def test_classification_has_no_map(
+    make_bundle: Callable, settings: ServeSettings, png: bytes
+) -> None:
+    replica = Replica(False, settings)
+    await replica.reconfigure(told(make_bundle()))
+    async with client(replica) as http:
+        said = (await http.post("/", content=png)).json()
+    assert "cam" not in said
+    assert sum(said["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+
+
+async def test_replica_without_a_model_is_healthy_and_says_so(
+    settings: ServeSettings, png: bytes
+) -> None:
+    replica = Replica(False, settings)
+    await replica.reconfigure({})
+    await replica.check_health()
+    async with client(replica) as http:
+        check_problem(await http.post("/", content=png), 503, "no-model")
+        assert (await http.get("/")).json() == {"model": None}
+
+
+@pytest.mark.parametrize("given", ["", "Bearer ", "Bearer wrong", "Basic x", "Bearer é"])
+async def test_caller_without_the_secret_is_refused(
+    settings: ServeSettings, png: bytes, given: str
+) -> None:
+    async with client(Replica(False, settings)) as http:
+        headers = {"Authorization": given.encode("latin-1")}
+        response = await http.post("/", content=png, headers=headers)
+    check_problem(response, 401, "unauthorized")
+    assert response.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(
+    ("upload", "status", "kind"),
+    [
+        (b"", 400, "empty-upload"),
+        (b"Dear colleague", 415, "unsupported-image"),
+        (b"\x89PNG\r\n\x1a\n", 415, "unsupported-image"),
+    ],
+)
+async def test_upload_that_is_no_image_gets_a_problem(
+    make_bundle: Callable, settings: ServeSettings, upload: bytes, status: int, kind: str
+) -> None:
+    replica = Replica(False, settings)
+    await replica.reconfigure(told(make_bundle()))
+    async with client(replica) as http:
+        check_problem(await http.post("/", content=upload), status, kind)
+
+
+async def test_announced_large_upload_is_refused_unread(
+    make_bundle: Callable, settings: ServeSettings
+) -> None:
+    sent = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < 200:
+            sent += 1
+            yield b"\0" * 2**20
+
+    replica = Replica(False, settings)
+    await replica.reconfigure(told(make_bundle()))
+    async with client(replica) as http:
+        headers = {"Content-Length": str(200 * 2**20)}
+        response = await http.post("/", content=body(), headers=headers)
+    check_problem(response, 413, "upload-too-large")
+    assert sent == 0
+
+
+async def test_unannounced_large_upload_is_refused_before_it_is_all_read(
+    make_bundle: Callable, settings: ServeSettings
+) -> None:
+    sent = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < 200:
+            sent += 1
+            yield b"\0" * 2**20
+
+    replica = Replica(False, settings)
+    await replica.reconfigure(told(make_bundle()))
+    async with client(replica) as http:
+        response = await http.post("/", content=body())
+    check_problem(response, 413, "upload-too-large")
+    assert sent <= 22
+
+
+async def test_simultaneous_requests_share_a_batch(
+    make_bundle: Callable, settings: ServeSettings, png: bytes
+) -> None:
+    engine = FakeEngine()
+    patient = settings.model_copy(update={"batch_wait_s": 0.5})
+    replica = Replica(False, patient, loader_of({"1": engine}))
+    await replica.reconfigure(told(make_bundle("1")))
+    async with client(replica) as http:
+        responses = await asyncio.gather(*(http.post("/", content=png) for _ in range(4)))
+    assert {response.status_code for response in responses} == {200}
+    assert engine.batches == [4]
+
+
+async def test_requests_under_way_end_on_the_old_model(
+    make_bundle: Callable, settings: ServeSettings, png: bytes
+) -> None:
+    old, new = FakeEngine(0), FakeEngine(1)
+    old.released.clear()
+    replica = Replica(False, settings, loader_of({"1": old, "2": new}))
+    await replica.reconfigure(told(make_bundle("1")))
+    async with client(replica) as http:
+        under_way = asyncio.create_task(http.post("/", content=png))
+        while not old.batches:
+            await asyncio.sleep(0.01)
+        await replica.reconfigure(told(make_bundle("2")))
+        after = asyncio.create_task(http.post("/", content=png))
+        await asyncio.sleep(0.05)
+        old.released.set()
+        first, second = (await under_way).json(), (await after).json()
+    assert (first["model"]["version"], first["label"]) == ("1", "glioma")
+    assert (second["model"]["version"], second["label"]) == ("2", "meningioma")
+
+
+async def test_batch_over_a_swap_answers_each_request_with_its_model(
+    make_bundle: Callable, settings: ServeSettings, png: bytes
+) -> None:
+    engines = {"1": FakeEngine(0), "2": FakeEngine(1)}
+    patient = settings.model_copy(update={"batch_wait_s": 0.3})
+    replica = Replica(False, patient, loader_of(engines))
+    await replica.reconfigure(told(make_bundle("1")))
+    async with client(replica) as http:
+        before = asyncio.create_task(http.post("/", content=png))
+        await asyncio.sleep(0.1)
+        await replica.reconfigure(told(make_bundle("2")))
+        after = asyncio.create_task(http.post("/", content=png))
+        said = [(await task).json() for task in (before, after)]
+    assert [one["label"] for one in said] == ["glioma", "meningioma"]
+    assert [one["model"]["version"] for one in said] == ["1", "2"]
+
+
+async def test_model_that_cannot_be_loaded_leaves_the_old_one(
+    make_bundle: Callable, settings: ServeSettings, png: bytes
+) -> None:
+    replica = Replica(False, settings, loader_of({"1": FakeEngine()}))
+    await replica.reconfigure(told(make_bundle("1")))
+    await replica.reconfigure(told(make_bundle("2")))
+    await replica.reconfigure({"what": "is this"})
+    async with client(replica) as http:
+        assert (await http.post("/", content=png)).json()["model"]["version"] == "1"
+        assert (await http.get("/")).json()["model"]["version"] == "1"
+
+
+async def test_first_model_that_cannot_be_loaded_is_an_error(
+    make_bundle: Callable, settings: ServeSettings
+) -> None:
+    replica = Replica(False, settings, loader_of({}))
+    with pytest.raises(InvalidBundle, match="broken"):
+        await replica.reconfigure(told(make_bundle("1")))
+
+
+async def test_model_is_taken_away(make_bundle: Callable, settings: ServeSettings) -> None:
+    replica = Replica(False, settings, loader_of({"1": FakeEngine()}))
+    await replica.reconfigure(told(make_bundle("1")))
+    await replica.reconfigure({})
+    async with client(replica) as http:
+        check_problem(await http.post("/", content=b"x"), 503, "no-model")
+
+
+async def test_health_checks_do_not_wait_for_the_engine(
+    make_bundle: Callable, settings: ServeSettings, png: bytes
+) -> None:
+    engine = FakeEngine()
+    engine.released.clear()
+    replica = Replica(False, settings, loader_of({"1": engine}))
+    await replica.reconfigure(told(make_bundle("1")))
+    async with client(replica) as http:
+        under_way = asyncio.create_task(http.post("/", content=png))
+        while not engine.batches:
+            await asyncio.sleep(0.01)
+        began = time.perf_counter()
+        await replica.check_health()
+        assert time.perf_counter() - began < 0.1
+        engine.released.set()
+        assert (await under_way).status_code == 200
+
+
+async def test_engine_that_fails_is_told_as_a_problem_and_the_replica_goes_on(
+    make_bundle: Callable, settings: ServeSettings, png: bytes
+) -> None:
+    engine = FakeEngine(sure_of=99)
+    replica = Replica(False, settings, loader_of({"1": engine}))
+    await replica.reconfigure(told(make_bundle("1")))
+    async with client(replica) as http:
+        check_problem(await http.post("/", content=png), 500, "internal")
+        engine.sure_of = 2
+        assert (await http.post("/", content=png)).json()["label"] == "notumor"

@@ -1,0 +1,1 @@
+"""What runs inside a Ray Train job: data, models, loop, evaluation and export."""

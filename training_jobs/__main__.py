@@ -1,0 +1,80 @@
+"""`python -m training_jobs`: one run, its progress as JSON lines on standard output."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+# Read when Ray, TensorFlow and MLflow are imported, and by the workers that inherit them.
+os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "600")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from pydantic import ValidationError
+
+from gyrus.errors import Conflict, GyrusError, InputError, NotFound
+from gyrus.progress import Progress
+from training_jobs.config import TrainConfig
+
+BAD_INPUT = 2
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line; what is left out keeps `TrainConfig`'s default."""
+    parser = argparse.ArgumentParser(prog="python -m training_jobs", description=__doc__)
+    parser.add_argument("--run", required=True, help="the run's name")
+    parser.add_argument("--storage", required=True, type=Path, help="the folder of runs")
+    parser.add_argument("--resume", action="store_true", help="go on with a run, as it was asked")
+    for name, field in TrainConfig.model_fields.items():
+        if name not in {"run", "storage"}:
+            kind = field.annotation if field.annotation in {int, float, Path} else str
+            flag = f"--{name.replace('_', '-')}"
+            parser.add_argument(flag, type=kind, default=argparse.SUPPRESS)  # type: ignore[arg-type]
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run; returns 0, 1 when the training failed, 2 when what was asked cannot be done."""
+    given = parse(arguments)
+    # Ray and TensorFlow write to standard output too: it is kept for progress alone.
+    lines = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+
+    def tell(event: Progress) -> None:
+        lines.write(event.model_dump_json() + "\n")
+
+    def fail(message: str, code: int) -> int:
+        tell(Progress(run=given.run, kind="failed", message=message))
+        return code
+
+    try:
+        config = _config(given)
+        from training_jobs.run import execute, prepare
+
+        if not given.resume:
+            prepare(config)
+        execute(config, tell)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        return fail(f"--{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}", BAD_INPUT)
+    except (InputError, NotFound, Conflict) as error:
+        return fail(error.detail, BAD_INPUT)
+    except GyrusError as error:
+        return fail(error.detail, 1)
+    return 0
+
+
+def _config(given: argparse.Namespace) -> TrainConfig:
+    asked: dict[str, Any] = {k: v for k, v in vars(given).items() if k != "resume"}
+    if not given.resume:
+        return TrainConfig.model_validate(asked)
+    from training_jobs.run import load_config
+
+    return load_config(given.storage, given.run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""The whole state of a run after an epoch, in a folder: arrays in one file, the rest as JSON."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training_jobs.schedule import Schedule
+
+Arrays = list[NDArray[Any]]
+
+
+@dataclass
+class State:
+    """What a run needs to go on as if it had never stopped.
+
+    `epoch` epochs are done. `weights` are the model's, `best` those of the best epoch so far;
+    `optimizer` holds all of the optimizer's variables, its iterations among them.
+    """
+
+    epoch: int
+    weights: Arrays
+    best: Arrays
+    optimizer: Arrays
+    schedule: Schedule
+
+    @property
+    def iterations(self) -> int:
+        """The optimizer's steps so far: Keras keeps them in its first variable."""
+        return int(self.optimizer[0])
+
+    def save(self, folder: Path) -> None:
+        """Write the state into `folder`."""
+        arrays = {
+            f"{group}_{index:04d}": array
+            for group in ("weights", "best", "optimizer")
+            for index, array in enumerate(getattr(self, group))
+        }
+        np.savez(folder / "state.npz", allow_pickle=False, **arrays)
+        rest = {"epoch": self.epoch, "schedule": asdict(self.schedule)}
+        (folder / "state.json").write_text(json.dumps(rest))
+
+    @classmethod
+    def load(cls, folder: Path) -> "State":
+        """Read a state that `save` wrote."""
+        rest = json.loads((folder / "state.json").read_text())
+        with np.load(folder / "state.npz", allow_pickle=False) as file:
+            groups = {
+                group: [file[name] for name in sorted(file.files) if name.startswith(f"{group}_")]
+                for group in ("weights", "best", "optimizer")
+            }
+        return cls(epoch=rest["epoch"], schedule=Schedule(**rest["schedule"]), **groups)

@@ -1,0 +1,45 @@
+"""What a training run is asked to do."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Architecture = Literal["cnn", "mobilenetv2", "resnet50"]
+
+
+class TrainConfig(BaseModel):
+    """The recipe of a run; written into its folder as `config.json`, from where it resumes.
+
+    `batch` and `learning_rate` are those of the whole group of workers: a run is the same run however
+    many workers it is spread over. `weights` is `none`, `imagenet` or the path of a Keras weights file;
+    it and `alpha` are for MobileNetV2 and ResNet50, `filters` (of the first block) is for the CNN.
+    `frozen_epochs` is how long a pretrained base rests before its last layers train too.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    run: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+    dataset: Path
+    storage: Path
+    model: Architecture = "cnn"
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    epochs: Annotated[int, Field(ge=1, le=1000)] = 50
+    batch: Annotated[int, Field(ge=1, le=4096)] = 32
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
+    weights: str = "none"
+    alpha: Annotated[float, Field(gt=0, le=2)] = 1.0
+    filters: Annotated[int, Field(ge=4, le=128)] = 16
+    frozen_epochs: Annotated[int, Field(ge=0)] = 2
+    patience: Annotated[int, Field(ge=1)] = 10
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def folder(self) -> Path:
+        """The run's own folder."""
+        return self.storage / self.run
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether the base starts from weights that were trained elsewhere."""
+        return self.model != "cnn" and self.weights != "none"

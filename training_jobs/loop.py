@@ -1,0 +1,175 @@
+"""The loop that each worker of a Ray Train group runs."""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from ray import train
+from sklearn.metrics import roc_auc_score
+
+from gyrus.datasets import Dataset
+from gyrus.progress import Kind, Progress
+from training_jobs.batches import TrainBatches
+from training_jobs.checkpoint import State
+from training_jobs.config import TrainConfig
+from training_jobs.distributed import DistributedModel, make_strategy
+from training_jobs.evaluate import log_loss, softmax, tumour_probability
+from training_jobs.models import build
+from training_jobs.models.head import head_variables
+from training_jobs.schedule import Schedule
+
+FINE_TUNING_FACTOR = 0.1
+"""The learning rate is multiplied by this when a pretrained base starts to train."""
+
+EVALUATION_BATCH = 64
+STEP_EVERY_S = 1.0
+
+
+def train_loop(raw: dict[str, Any]) -> None:
+    """Train until the last epoch or early stopping; a checkpoint an epoch.
+
+    `raw` is a `TrainConfig` as JSON values. It goes on from the run's last checkpoint where Ray
+    Train has one: after a lost worker, and when a run is resumed.
+    """
+    config = TrainConfig.model_validate(raw)
+    context = train.get_context()
+    threads = max(1, (os.cpu_count() or 1) // context.get_local_world_size())
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    keras.utils.set_random_seed(config.seed)
+    Worker(config, rank=context.get_world_rank(), world=context.get_world_size()).run()
+
+
+class Worker:
+    """One worker's part of a run."""
+
+    def __init__(self, config: TrainConfig, *, rank: int, world: int) -> None:
+        self._config, self._rank = config, rank
+        self._dataset = Dataset.open(config.dataset)
+        self._batches = TrainBatches(
+            self._dataset, batch=config.batch, rank=rank, world=world, seed=config.seed
+        )
+        self._validation = self._dataset.split("validation")
+        strategy = make_strategy()
+        with strategy.scope():
+            model = build(config, len(self._dataset.classes))
+            optimizer = keras.optimizers.Adam(config.learning_rate)
+            optimizer.build(model.trainable_variables)
+        self._group = DistributedModel(strategy, model, optimizer)
+        self._schedule = Schedule(config.learning_rate, config.patience)
+        self._best = model.get_weights()
+        self._epochs_done = 0
+        self._epoch_seconds: list[float] = []
+
+    def run(self) -> None:
+        """Train from the last checkpoint, or from the start, to the end."""
+        self._restore()
+        frozen: bool | None = None
+        while self._epochs_done < self._config.epochs and not self._schedule.stop:
+            now_frozen = (
+                self._config.pretrained and self._epochs_done < self._config.frozen_epochs
+            )
+            if now_frozen != frozen:
+                frozen = now_frozen
+                model = self._group.model
+                variables = head_variables(model) if frozen else model.trainable_variables
+                self._group.train_on(variables, self._config.batch)
+            self._run_epoch(frozen=now_frozen)
+
+    def _run_epoch(self, *, frozen: bool) -> None:
+        tuning = self._config.pretrained and not frozen
+        factor = FINE_TUNING_FACTOR if tuning else 1.0
+        self._group.optimizer.learning_rate = self._schedule.learning_rate * factor
+        started = told = time.monotonic()
+        losses: list[float] = []
+        for batch in self._batches.epoch(self._epochs_done):
+            losses.append(self._group.step(*batch))
+            if time.monotonic() - told > STEP_EVERY_S:
+                told = time.monotonic()
+                rate = self._config.batch * len(losses) / (told - started)
+                self._tell("step", loss=losses[-1], rate=rate, left_s=self._left(len(losses), rate))
+        rate = self._config.batch * len(losses) / (time.monotonic() - started)
+        self._group.average_statistics()
+        metrics = self._validate()
+        self._schedule.observe(metrics["val_loss"])
+        if self._schedule.improved:
+            self._best = self._group.model.get_weights()
+        self._epochs_done += 1
+        self._epoch_seconds.append(time.monotonic() - started)
+        metrics |= {"loss": float(np.mean(losses)), "rate": rate}
+        left = self._left(0, rate)
+        self._tell("epoch", loss=metrics["loss"], metrics=metrics, rate=rate, left_s=left)
+        self._save(metrics)
+
+    def _validate(self) -> dict[str, float]:
+        logits = self._group.predict(
+            self._dataset.images, self._validation, rank=self._rank, batch=EVALUATION_BATCH
+        )
+        labels = self._dataset.labels[self._validation]
+        probabilities = softmax(logits)
+        tumour = tumour_probability(probabilities, self._dataset)
+        truth = np.isin(labels, self._dataset.tumour_indices)
+        metrics = {
+            "val_loss": log_loss(probabilities, labels),
+            "val_accuracy": float(np.mean(probabilities.argmax(1) == labels)),
+        }
+        if truth.any() and not truth.all():
+            metrics["val_auroc"] = float(roc_auc_score(truth, tumour))
+        return metrics
+
+    def _restore(self) -> None:
+        checkpoint = train.get_checkpoint()
+        if checkpoint is None:
+            return
+        with checkpoint.as_directory() as folder:
+            state = State.load(Path(folder))
+        self._group.model.set_weights(state.weights)
+        variables = self._group.optimizer.variables
+        for variable, value in zip(variables, state.optimizer, strict=True):
+            variable.assign(value)
+        self._best, self._schedule, self._epochs_done = state.best, state.schedule, state.epoch
+        self._tell("restart", message=f"going on after epoch {state.epoch}")
+
+    def _save(self, metrics: dict[str, float]) -> None:
+        if self._rank != 0:
+            train.report(metrics)
+            return
+        state = State(
+            epoch=self._epochs_done,
+            weights=self._group.model.get_weights(),
+            best=self._best,
+            optimizer=[v.numpy() for v in self._group.optimizer.variables],
+            schedule=self._schedule,
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            state.save(Path(folder))
+            train.report(metrics, checkpoint=train.Checkpoint.from_directory(folder))
+        self._tell("checkpoint")
+
+    def _left(self, steps_done: int, rate: float) -> float:
+        steps_an_epoch = self._batches.steps
+        epoch_s = (
+            float(np.mean(self._epoch_seconds[-3:]))
+            if self._epoch_seconds
+            else steps_an_epoch * self._config.batch / rate
+        )
+        epochs_left = self._config.epochs - self._epochs_done - steps_done / steps_an_epoch
+        return epochs_left * epoch_s
+
+    def _tell(self, kind: Kind, **fields: Any) -> None:
+        if self._rank != 0:
+            return
+        event = Progress(
+            run=self._config.run,
+            kind=kind,
+            step=int(self._group.optimizer.iterations.numpy()),
+            epoch=min(self._epochs_done + (kind == "step"), self._config.epochs),
+            of=self._config.epochs,
+            **fields,
+        )
+        with (self._config.folder / "progress.jsonl").open("a") as file:
+            file.write(event.model_dump_json() + "\n")

@@ -1,0 +1,20 @@
+"""The custom CNN: four blocks of convolution, batch normalisation, ReLU and max-pooling."""
+
+import keras
+
+from gyrus.imaging import SIZE
+from training_jobs.models.head import attach_head
+
+BLOCKS = 4
+
+
+def build_cnn(classes: int, filters: int) -> keras.Model:
+    """Build the CNN; block i has `filters` · 2^i filters, the feature map is 14×14."""
+    images = keras.Input((SIZE, SIZE, 1), dtype="uint8", name="images")
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1.0)(images)
+    for block in range(BLOCKS):
+        x = keras.layers.Conv2D(filters * 2**block, 3, padding="same", use_bias=False)(x)
+        x = keras.layers.BatchNormalization(momentum=0.9)(x)
+        x = keras.layers.ReLU()(x)
+        x = keras.layers.MaxPooling2D()(x)
+    return attach_head(images, x, classes, "cnn")

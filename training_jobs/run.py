@@ -1,0 +1,175 @@
+"""A whole run: train on Ray, then evaluate, export and register."""
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import ray
+from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+from ray.train.v2.api.exceptions import TrainingFailedError
+from ray.train.tensorflow import TensorflowTrainer
+
+from gyrus.datasets import Dataset
+from gyrus.errors import Conflict, GyrusError, InvalidDataset, NotFound
+from gyrus.progress import Progress
+from gyrus.registry import Registry
+from gyrus.settings import PlatformSettings
+from training_jobs.checkpoint import State
+from training_jobs.config import TrainConfig
+from training_jobs.export import export_bundle
+from training_jobs.loop import train_loop
+from training_jobs.models import build
+
+CONFIG = "config.json"
+PROGRESS = "progress.jsonl"
+BUNDLE = "bundle"
+MAX_FAILURES = 5
+"""So many lost workers or nodes a run survives."""
+
+CPUS_PER_WORKER = 1
+FOLLOW_S = 0.3
+
+
+class TrainingFailed(GyrusError):
+    """The training ended before its time."""
+
+    type = "training-failed"
+    title = "Training failed"
+
+
+def prepare(config: TrainConfig) -> Dataset:
+    """Check what a new run needs, and make its folder.
+
+    Raises:
+        Conflict: a run of this name is there already.
+        InvalidDataset: the dataset cannot be read, or a split of it is empty.
+    """
+    dataset = Dataset.open(config.dataset)
+    for split in ("train", "validation", "calibration", "test"):
+        if not len(dataset.split(split)):
+            raise InvalidDataset(
+                f"The {split} split of {dataset.name} is empty: the dataset has too few images."
+            )
+    if config.folder.exists():
+        raise Conflict(f"A run named {config.run} is there already. Resume it, or name another.")
+    if config.weights not in {"none", "imagenet"} and not Path(config.weights).is_file():
+        raise NotFound(f"There is no weights file {config.weights}.")
+    config.folder.mkdir(parents=True)
+    (config.folder / CONFIG).write_text(config.model_dump_json(indent=2) + "\n")
+    return dataset
+
+
+def load_config(storage: Path, run: str) -> TrainConfig:
+    """The recipe of a run that was started before.
+
+    Raises:
+        NotFound: there is no such run.
+    """
+    path = storage / run / CONFIG
+    if not path.is_file():
+        raise NotFound(f"There is no run {run} in {storage}.")
+    return TrainConfig.model_validate_json(path.read_bytes())
+
+
+def execute(config: TrainConfig, tell: Callable[[Progress], None]) -> None:
+    """Train, evaluate, export and register; `tell` hears of every event.
+
+    Raises:
+        TrainingFailed: the workers failed more often than a run survives.
+    """
+    dataset = Dataset.open(config.dataset)
+    with _ray(config.workers), _told(config.folder / PROGRESS, tell):
+        state = _train(config)
+    model = build(config, len(dataset.classes), load_weights=False)
+    model.set_weights(state.best)
+    shutil.rmtree(config.folder / BUNDLE, ignore_errors=True)
+    card = export_bundle(model, config, dataset, config.folder / BUNDLE)
+    evaluation = Progress(
+        run=config.run,
+        kind="evaluation",
+        step=state.iterations,
+        epoch=state.epoch,
+        of=config.epochs,
+        metrics=card.metrics,
+    )
+    tell(evaluation)
+    settings = PlatformSettings()
+    version = Registry(settings.registry_uri, settings.home).register(
+        config.folder / BUNDLE, run=config.run, params=config.model_dump(mode="json")
+    )
+    closing = {"kind": "done", "message": f"version {version.version}"}
+    tell(Progress.model_validate(evaluation.model_dump(exclude={"time"}) | closing))
+
+
+def _train(config: TrainConfig) -> State:
+    trainer = TensorflowTrainer(
+        train_loop,
+        train_loop_config=config.model_dump(mode="json"),
+        scaling_config=ScalingConfig(
+            num_workers=config.workers, resources_per_worker={"CPU": CPUS_PER_WORKER}
+        ),
+        run_config=RunConfig(
+            name=config.run,
+            storage_path=str(config.storage.resolve()),
+            failure_config=FailureConfig(max_failures=MAX_FAILURES),
+            checkpoint_config=CheckpointConfig(num_to_keep=2),
+        ),
+    )
+    try:
+        result = trainer.fit()
+    except TrainingFailedError as error:
+        reason = str(error).strip().splitlines()[-1:]
+        raise TrainingFailed(f"The workers failed: {' '.join(reason)}") from error
+    if result.checkpoint is None:
+        raise TrainingFailed("The workers ended without a checkpoint.")
+    with result.checkpoint.as_directory() as folder:
+        return State.load(Path(folder))
+
+
+@contextmanager
+def _ray(workers: int) -> Iterator[None]:
+    """Join the Ray that `RAY_ADDRESS` names, or start one on loopback for this run."""
+    if os.environ.get("RAY_ADDRESS"):
+        ray.init(log_to_driver=False)
+    else:
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        ray.init(
+            address="local",
+            num_cpus=max(os.cpu_count() or 1, workers * CPUS_PER_WORKER + 1),
+            include_dashboard=False,
+            log_to_driver=False,
+            _node_ip_address="127.0.0.1",
+        )
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def _told(path: Path, tell: Callable[[Progress], None]) -> Iterator[None]:
+    """Tell of the lines that the first worker adds to `path`, as they come."""
+    path.touch()
+    ended = threading.Event()
+
+    def follow() -> None:
+        with path.open() as file:
+            file.seek(0, os.SEEK_END)
+            while True:
+                last_look = ended.is_set()
+                while line := file.readline():
+                    tell(Progress.model_validate_json(line))
+                if last_look:
+                    return
+                ended.wait(FOLLOW_S)
+
+    thread = threading.Thread(target=follow, name="progress")
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
