@@ -15,11 +15,12 @@ from sqlalchemy import (
     or_,
     select,
 )
+from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import Mapped, Session, mapped_column, undefer
 
 from frontend_api.database import Base, UtcDateTime, new_id, now
 
-PICTURE_LIMIT = 2**24 - 1
+Picture = LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
 
 
 class Prediction(Base):
@@ -52,8 +53,8 @@ class Prediction(Base):
     model_architecture: Mapped[str] = mapped_column(String(64))
     model_synthetic: Mapped[bool]
     cam_shape: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))
-    cam: Mapped[bytes | None] = mapped_column(LargeBinary(PICTURE_LIMIT), deferred=True)
-    thumbnail: Mapped[bytes] = mapped_column(LargeBinary(PICTURE_LIMIT), deferred=True)
+    cam: Mapped[bytes | None] = mapped_column(Picture, deferred=True)
+    thumbnail: Mapped[bytes] = mapped_column(Picture, deferred=True)
     idempotency_key: Mapped[str | None] = mapped_column(String(64))
     request_digest: Mapped[str | None] = mapped_column(String(64))
 

@@ -8,7 +8,7 @@ revision = "0001"
 down_revision = None
 
 Moment = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
-Picture = sa.LargeBinary(2**24 - 1)
+Picture = sa.LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
 
 
 def upgrade() -> None:

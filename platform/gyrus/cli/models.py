@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
-AUROC = "test_auroc"
+AUROC = "auroc"
 
 
 @app.command("list")

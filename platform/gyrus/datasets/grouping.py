@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 NEAR_BITS = 6
 """Difference hashes of near copies differ in at most so many of their 64 bits."""
 
-NEAR_CORRELATION = 0.985
-"""Thumbnails of near copies correlate at least so."""
+NEAR_CORRELATION = 0.96
+"""Thumbnails of near copies correlate at least so; beyond copies, this finds neighbouring slices."""
 
 THUMBNAIL = 32
 BLOCK = 1024

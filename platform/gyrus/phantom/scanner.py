@@ -38,7 +38,7 @@ class Scanner:
 
     def __init__(self, generator: Generator) -> None:
         uniform = generator.uniform
-        flair = generator.random() < 0.15
+        flair = generator.random() < 0.1
         self.oedema_change = uniform(0.15, 0.3) if flair else -uniform(0.1, 0.22)
         levels = FLAIR if flair else T1
         self.levels = np.array([levels[tissue] for tissue in Tissue], np.float32)
@@ -49,7 +49,7 @@ class Scanner:
         self.sharpness = uniform(0.55, 1.0)
         self.noise = uniform(0.008, 0.025)
         self.gamma = uniform(0.85, 1.2)
-        self.window = uniform(0.85, 1.12)
+        self.window = uniform(0.88, 1.1)
         self.level = uniform(-0.04, 0.015)
 
     def tissue_signal(self, tissue: Labels) -> Field:

@@ -31,13 +31,13 @@ def place(kind: str, generator: Generator) -> Site:
     uniform = generator.uniform
     side = generator.choice([-1.0, 1.0])
     if kind == "pituitary":
-        return Site(uniform(-0.02, 0.02), -0.10, uniform(0.05, 0.12), uniform(0.10, 0.17), 0.05)
+        return Site(uniform(-0.02, 0.02), -0.10, uniform(0.05, 0.12), uniform(0.115, 0.175), 0.05)
     if kind == "meningioma":
         # The angle from the front, kept off the pole at the neck; the place is on the dura.
         angle = uniform(0.1, 2.7) * side
-        size, height = uniform(0.14, 0.26), uniform(0.08, 0.85)
+        size, height = uniform(0.16, 0.27), uniform(0.08, 0.85)
         return Site(float(np.sin(angle)), float(-np.cos(angle)), height, size, size / 2)
-    size, height = uniform(0.15, 0.29), uniform(0.10, 0.80)
+    size, height = uniform(0.17, 0.30), uniform(0.10, 0.80)
     return Site(uniform(0.14, 0.36) * side, uniform(-0.42, 0.42), height, size, size / 2)
 
 
@@ -51,7 +51,7 @@ class Tumour:
         self.texture = smooth_noise(generator, 30)
         self.stretch = uniform(0.8, 1.25)
         self.turn = uniform(0, np.pi)
-        self.enhancement = uniform(0.35, 0.55)
+        self.enhancement = uniform(0.42, 0.62)
         self.core = uniform(-0.42, -0.12)
         self.ring = uniform(0.22, 0.4)
         self.solid = generator.random() < 0.25

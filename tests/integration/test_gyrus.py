@@ -1,0 +1,97 @@
+"""From training to a prediction with its heatmap, in real processes, as a client sees it."""
+
+import socket
+import subprocess
+from pathlib import Path
+
+import cv2
+import httpx
+import numpy as np
+import psutil
+import pytest
+
+from gyrus import phantom
+from gyrus.imaging import SIZE, encode_png
+
+pytestmark = pytest.mark.ray
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(scope="module")
+def client(running):  # type: ignore[no-untyped-def]
+    with httpx.Client(base_url=running.url, timeout=30) as client:
+        account = {"email": "client@example.com", "password": PASSWORD, "consent": True}
+        assert client.post("/v1/users", json=account).status_code in {201, 409}
+        form = {"username": account["email"], "password": PASSWORD}
+        token = client.post("/v1/token", data=form).json()["access_token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        yield client
+
+
+def upload(client: httpx.Client, data: bytes, name: str = "scan.png") -> httpx.Response:
+    return client.post("/v1/predictions?explain=true", files={"file": (name, data)})
+
+
+def test_an_image_is_answered_with_label_probabilities_and_heatmap(client: httpx.Client) -> None:
+    image, _ = phantom.draw("glioma", seed=3)
+    response = upload(client, encode_png(image))
+    assert response.status_code == 201, response.text
+    answer = response.json()
+    assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+    assert answer["label"] == max(answer["probabilities"], key=answer["probabilities"].get)
+    assert answer["decision"] in {"tumour", "no_tumour", "uncertain"}
+    assert answer["model"]["synthetic"] is True
+    heatmap = client.get(answer["links"]["heatmap"])
+    seen = client.get(answer["links"]["image"])
+    for picture in (heatmap, seen):
+        assert picture.headers["content-type"] == "image/png"
+        decoded = cv2.imdecode(np.frombuffer(picture.content, np.uint8), cv2.IMREAD_COLOR)
+        assert decoded.shape == (SIZE, SIZE, 3)
+    history = client.get("/v1/predictions").json()["items"]
+    assert history[0]["id"] == answer["id"]
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "problem"),
+    [
+        (b"this is no image", 415, "unsupported-image"),
+        (b"", 400, "empty-upload"),
+        (cv2.imencode(".jpg", np.full((300, 300), 90, np.uint8))[1].tobytes()[:400], 422, "corrupt-image"),
+    ],
+)
+def test_what_is_no_image_gets_a_problem(
+    client: httpx.Client, data: bytes, status: int, problem: str
+) -> None:
+    response = upload(client, data)
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"].startswith("application/problem+json")
+    assert response.json()["type"].endswith(problem)
+
+
+def test_every_socket_is_on_loopback(running) -> None:  # type: ignore[no-untyped-def]
+    tree = [psutil.Process(running.pid), *psutil.Process(running.pid).children(recursive=True)]
+    listening = [
+        connection.laddr.ip
+        for process in tree
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) > 5
+    assert set(listening) <= {"127.0.0.1", "::1"}
+
+
+def test_the_command_line_predicts_what_the_api_predicts(
+    client: httpx.Client, running, tmp_path: Path  # type: ignore[no-untyped-def]
+) -> None:
+    image, _ = phantom.draw("meningioma", seed=8)
+    data = encode_png(image)
+    (tmp_path / "scan.png").write_bytes(data)
+    command = [*running.command, "predict", str(tmp_path / "scan.png"), "--json"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert upload(client, data).json()["label"] in told.stdout
+
+
+def test_the_port_is_the_one_that_was_asked_for(running) -> None:  # type: ignore[no-untyped-def]
+    with socket.create_connection(("127.0.0.1", running.port), timeout=2):
+        pass

@@ -1,0 +1,40 @@
+"""`python -m training_jobs` with input that cannot be used; whole runs stand in tests/integration."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gyrus.datasets import Dataset
+from training_jobs.__main__ import main
+
+
+def told(capfd: pytest.CaptureFixture[str]) -> dict[str, str]:
+    event: dict[str, str] = json.loads(capfd.readouterr().out)
+    return event
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (["--epochs", "0"], "--epochs"),
+        (["--model", "vgg"], "--model"),
+        (["--run", "../up"], "--run"),
+        (["--dataset", "nowhere"], "nowhere"),
+        (["--weights", "missing.h5"], "missing.h5"),
+        (["--resume"], "There is no run"),
+    ],
+)
+def test_bad_input_ends_with_2_and_a_line_that_says_what(
+    asked: list[str],
+    words: str,
+    small_dataset: Dataset,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    usual = ["--run", "one", "--storage", str(tmp_path), "--dataset", str(small_dataset.folder)]
+    assert main([*usual, *asked]) == 2
+    event = told(capfd)
+    assert event["kind"] == "failed"
+    assert words in event["message"]
+    assert not list(tmp_path.iterdir())

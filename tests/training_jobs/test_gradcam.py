@@ -1,0 +1,103 @@
+"""The closed form of Grad-CAM, and what is made of it, against the gradient tape."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from training_jobs.config import TrainConfig
+from training_jobs.export import write_onnx
+from training_jobs.gradcam import FeatureSpace, feature_model, serving_function
+from training_jobs.models import build
+from training_jobs.models.head import FEATURES, LOGITS
+
+CLASSES = 4
+
+
+@pytest.fixture(scope="module", params=["cnn", "mobilenetv2"])
+def trained(request: pytest.FixtureRequest, tmp_path_factory: Any) -> tuple[keras.Model, Any]:
+    """A model after a few steps, and images whose maps are not all zero."""
+    keras.utils.set_random_seed(1)
+    folder = tmp_path_factory.mktemp("run")
+    config = TrainConfig(
+        run="cam", dataset=folder, storage=folder, model=request.param, alpha=0.35, filters=4
+    )
+    model = build(config, CLASSES)
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 60, (16, 224, 224, 1), dtype=np.uint8)
+    labels = np.arange(16) % CLASSES
+    for image, label in zip(images, labels, strict=True):
+        image[50 * label : 50 * label + 40, 20:200] += np.uint8(150)
+    optimizer = keras.optimizers.Adam(1e-3)
+    optimizer.build(model.trainable_variables)
+    for _ in range(6):
+        with tf.GradientTape() as tape:
+            logits = model(images, training=True)
+            loss = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+        variables = model.trainable_variables
+        optimizer.apply(tape.gradient(loss, [v.value for v in variables]), variables)
+    return model, images[:4]
+
+
+def tape_cam(model: keras.Model, images: Any, label: int) -> Any:
+    """Grad-CAM of one class by differentiation, (N, rows, columns)."""
+    both = keras.Model(model.inputs, [model.get_layer(FEATURES).output, model.output])
+    with tf.GradientTape() as tape:
+        maps, logits = both(images, training=False)
+        score = logits[:, label]
+    alpha = tf.reduce_mean(tape.gradient(score, maps), axis=(1, 2), keepdims=True)
+    return tf.nn.relu(tf.reduce_sum(maps * alpha, -1)).numpy()
+
+
+@pytest.fixture(scope="module")
+def served(trained: tuple[keras.Model, Any]) -> Any:
+    model, images = trained
+    pooled = feature_model(model)(images, training=False).numpy().mean((1, 2))
+    space = FeatureSpace.fit(pooled, np.arange(len(images)) % CLASSES, CLASSES)
+    return serving_function(model, 1.5, space)
+
+
+def test_closed_form_is_the_tape_to_1e_5(trained: Any, served: Any) -> None:
+    model, images = trained
+    cam = served(tf.constant(images))["cam"].numpy()
+    assert cam.max() > 0
+    for label in range(CLASSES):
+        expected = tape_cam(model, images, label)
+        difference = np.abs(cam[:, label] - expected).max()
+        assert difference <= 1e-5 * max(expected.max(), 1e-12)
+
+
+def test_probabilities_are_the_models_own_after_temperature(trained: Any, served: Any) -> None:
+    model, images = trained
+    logits = model(images, training=False)
+    expected = tf.nn.softmax(logits / 1.5).numpy()
+    np.testing.assert_allclose(
+        served(tf.constant(images))["probabilities"].numpy(), expected, atol=1e-5
+    )
+    assert model.get_layer(LOGITS).units == CLASSES
+
+
+def test_onnx_gives_what_the_graph_gives(trained: Any, served: Any, tmp_path: Path) -> None:
+    import onnxruntime
+
+    _, images = trained
+    write_onnx(served, tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
+    names = ["probabilities", "cam", "distance"]
+    outputs = dict(zip(names, session.run(names, {"images": images}), strict=True))
+    for name, expected in served(tf.constant(images)).items():
+        difference = np.abs(outputs[name] - expected.numpy()).max()
+        assert difference <= 1e-3 * np.abs(expected.numpy()).max()
+
+
+def test_distance_of_a_class_mean_is_nought_and_grows_away_from_it() -> None:
+    rng = np.random.default_rng(0)
+    pooled = rng.normal(size=(200, 5)).astype(np.float32)
+    labels = np.arange(200) % 2
+    space = FeatureSpace.fit(pooled, labels, 2)
+    near, far = space.distances(np.stack([space.means[0], space.means[0] + 50]))
+    assert near == pytest.approx(0, abs=1e-4)
+    assert far > 20
