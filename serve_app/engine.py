@@ -5,10 +5,11 @@ A graph is run for no more than what is asked: without an explanation its `cam` 
 
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ from serve_app.settings import Precision, Runtime
 
 Floats = NDArray[np.float32]
 Images = NDArray[np.uint8]
+
+Run = Callable[[Images], list[Floats]]
+Compile = Callable[[tuple[str, ...]], Run]
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,25 @@ class Outputs:
         return Output(self.probabilities[index], float(self.distance[index]), cam)
 
 
-class Engine(Protocol):
-    """Runs a model's graph. Threads may share one."""
+class Engine:
+    """Runs a model's graph. Threads may share one.
+
+    `compile_` is given the names of outputs, and makes the function from images to them. It is
+    called once for each set of outputs, when that is first wanted.
+    """
+
+    def __init__(self, compile_: Compile) -> None:
+        self._compile = compile_
+        self._compiling = threading.Lock()
+        self._runs: dict[bool, Run] = {}
 
     def infer(self, images: Images, explain: bool) -> Outputs:
         """Run the graph on `images`, (N, 224, 224, 1) uint8, and with `explain` also its `cam`."""
-        ...
+        with self._compiling:
+            if explain not in self._runs:
+                self._runs[explain] = self._compile(outputs_of(explain))
+        values = self._runs[explain](images)
+        return Outputs(values[0], values[1], values[2] if explain else None)
 
 
 def open_engine(
@@ -58,8 +75,8 @@ def open_engine(
     `precision` is a matter of OpenVINO: onnxruntime computes in float32.
     """
     if runtime == "openvino" or (runtime == "auto" and find_spec("openvino")):
-        return OpenVinoEngine(onnx, precision, threads)
-    return OnnxEngine(onnx, threads)
+        return Engine(_openvino(onnx, precision, threads))
+    return Engine(_onnxruntime(onnx, threads))
 
 
 def outputs_of(explain: bool) -> tuple[str, ...]:
@@ -67,70 +84,76 @@ def outputs_of(explain: bool) -> tuple[str, ...]:
     return ("probabilities", "distance", "cam") if explain else ("probabilities", "distance")
 
 
-def prune(model: Any, outputs: tuple[str, ...]) -> Any:
+def prune_openvino(model: Any, outputs: tuple[str, ...]) -> Any:
     """The OpenVINO model that computes `outputs` of `model`, and nothing else."""
-    openvino = _import_openvino()
     results = [model.output(name).node for name in outputs]
-    return openvino.Model(results, model.get_parameters(), "-".join(outputs))
+    return _import_openvino().Model(results, model.get_parameters(), "-".join(outputs))
 
 
-class OpenVinoEngine:
-    """The engine on OpenVINO, which compiles a graph of its own for each set of outputs."""
+def prune_onnx(model: Any, outputs: tuple[str, ...]) -> Any:
+    """The ONNX model that computes `outputs` of `model`, and nothing else.
 
-    def __init__(self, onnx: Path, precision: Precision = "auto", threads: int = 0) -> None:
-        self._core = _import_openvino().Core()
-        self._model = self._core.read_model(onnx)
-        if precision == "auto":
-            offered = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-            precision = "bf16" if "BF16" in offered else "f32"
-        self._options: dict[str, Any] = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": precision,
-            "INFERENCE_NUM_THREADS": threads,
-            "ENABLE_CPU_PINNING": False,  # replicas on one machine would share the first cores
-        }
-        self._compiling = threading.Lock()
-        self._compiled: dict[bool, Any] = {}
-        self._idle: dict[bool, list[Any]] = {False: [], True: []}
+    onnxruntime runs a whole graph, whichever outputs are fetched.
+    """
+    from onnx.utils import Extractor
 
-    def infer(self, images: Images, explain: bool) -> Outputs:
-        """See `Engine.infer`."""
-        try:
-            request = self._idle[explain].pop()
-        except IndexError:
-            request = self._compile(explain).create_infer_request()
-        values = request.infer({"images": images}, share_inputs=True)
-        outputs = [values[name] for name in outputs_of(explain)]
-        self._idle[explain].append(request)
-        return Outputs(outputs[0], outputs[1], outputs[2] if explain else None)
-
-    def _compile(self, explain: bool) -> Any:
-        with self._compiling:
-            if explain not in self._compiled:
-                pruned = prune(self._model, outputs_of(explain))
-                self._compiled[explain] = self._core.compile_model(pruned, "CPU", self._options)
-            return self._compiled[explain]
+    return Extractor(model).extract_model(["images"], list(outputs))
 
 
-class OnnxEngine:
-    """The engine on onnxruntime."""
+def _openvino(onnx: Path, precision: Precision, threads: int) -> Compile:
+    core = _import_openvino().Core()
+    model = core.read_model(onnx)
+    if precision == "auto":
+        offered = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        precision = "bf16" if "BF16" in offered else "f32"
+    options = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": precision,
+        "INFERENCE_NUM_THREADS": threads,
+        "ENABLE_CPU_PINNING": False,  # replicas on one machine would share the first cores
+    }
 
-    def __init__(self, onnx: Path, threads: int = 0) -> None:
-        import onnxruntime
+    def compile_(outputs: tuple[str, ...]) -> Run:
+        compiled = core.compile_model(prune_openvino(model, outputs), "CPU", options)
+        idle: list[Any] = []  # a request is for one thread at a time
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = onnxruntime.InferenceSession(
-            str(onnx), options, providers=["CPUExecutionProvider"]
+        def run(images: Images) -> list[Floats]:
+            try:
+                request = idle.pop()
+            except IndexError:
+                request = compiled.create_infer_request()
+            values = request.infer({"images": images}, share_inputs=True)
+            idle.append(request)
+            return [values[name] for name in outputs]
+
+        return run
+
+    return compile_
+
+
+def _onnxruntime(onnx: Path, threads: int) -> Compile:
+    import onnxruntime
+    from onnx import load
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    model = load(onnx)
+
+    def compile_(outputs: tuple[str, ...]) -> Run:
+        session = onnxruntime.InferenceSession(
+            prune_onnx(model, outputs).SerializeToString(),
+            options,
+            providers=["CPUExecutionProvider"],
         )
-        self._run_options = onnxruntime.RunOptions()
-        self._run_options.only_execute_path_to_fetches = True
 
-    def infer(self, images: Images, explain: bool) -> Outputs:
-        """See `Engine.infer`."""
-        outputs = self._session.run(outputs_of(explain), {"images": images}, self._run_options)
-        return Outputs(outputs[0], outputs[1], outputs[2] if explain else None)
+        def run(images: Images) -> list[Floats]:
+            found: list[Floats] = session.run(outputs, {"images": images})
+            return found
+
+        return run
+
+    return compile_
 
 
 def _import_openvino() -> Any:

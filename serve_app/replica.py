@@ -54,7 +54,8 @@ class Replica:
     """Answers `POST` of an encoded image, and to `GET` says which model it serves.
 
     Without a model it is healthy and answers 503. Ray calls `reconfigure` with the deployment's
-    `user_config`: at the start, and when a promotion changes it.
+    `user_config`: at the start, and when a promotion changes it. `batch` is `serve.batch`, which
+    needs Ray around it, or a test's own.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Replica:
         explain: bool,
         settings: ServeSettings | None = None,
         loader: Loader = load,
+        batch: Callable[..., Any] = serve.batch,
     ) -> None:
         self._explain = explain
         self._settings = settings or ServeSettings()
@@ -71,7 +73,7 @@ class Replica:
         self._decoders = ThreadPoolExecutor(self._settings.decoders, "decode")
         self._engines = ThreadPoolExecutor(self._settings.concurrent_batches, "infer")
         self._passes: set[float] = set()
-        self._batched: Callable[[_Waiting], Awaitable[Output]] = serve.batch(
+        self._batched: Callable[[_Waiting], Awaitable[Output]] = batch(
             max_batch_size=self._settings.max_batch,
             batch_wait_timeout_s=self._settings.batch_wait_s,
             max_concurrent_batches=self._settings.concurrent_batches,

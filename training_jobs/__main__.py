@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 # Read when Ray, TensorFlow and MLflow are imported, and by the workers that inherit them.
 os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
@@ -36,15 +36,15 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run; returns 0, 1 when the training failed, 2 when what was asked cannot be done."""
+def main(arguments: Sequence[str] | None, lines: TextIO) -> int:
+    """Run, with a line an event on `lines`.
+
+    Returns 0, 1 when the training failed, 2 when what was asked cannot be done.
+    """
     given = parse(arguments)
-    # Ray and TensorFlow write to standard output too: it is kept for progress alone.
-    lines = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
 
     def tell(event: Progress) -> None:
-        lines.write(event.model_dump_json() + "\n")
+        print(event.model_dump_json(), file=lines, flush=True)
 
     def fail(message: str, code: int) -> int:
         tell(Progress(run=given.run, kind="failed", message=message))
@@ -77,4 +77,7 @@ def _config(given: argparse.Namespace) -> TrainConfig:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # Ray and TensorFlow write to standard output too: it is kept for progress alone.
+    with os.fdopen(os.dup(1), "w") as progress:
+        os.dup2(2, 1)
+        sys.exit(main(None, progress))

@@ -70,7 +70,7 @@ class DistributedModel:
         def mean() -> Any:
             def reduce() -> Any:
                 context = tf.distribute.get_replica_context()
-                values = [tf.convert_to_tensor(v.value) for v in statistics]
+                values = [tf.identity(v.value) for v in statistics]
                 return context.all_reduce(tf.distribute.ReduceOp.MEAN, values)
 
             return self._strategy.run(reduce)

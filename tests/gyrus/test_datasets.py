@@ -1,6 +1,7 @@
 """Import, grouping and the dataset folder."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from gyrus.datasets.grouping import (
 )
 from gyrus.errors import Conflict, InvalidDataset
 from gyrus.phantom import draw
+
+DATA = Path(os.environ.get("GYRUS_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
 
 def write(path: Path, image: np.ndarray, *options: int) -> None:
@@ -231,3 +234,14 @@ def test_joined_rows_share_a_group_through_any_chain(pairs: list[tuple[int, int]
         reached = reached @ reached
     for i in range(20):
         assert [groups[j] == groups[i] for j in range(20)] == reached[i].tolist()
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"no real images in {DATA}")
+def test_real_images_import_without_a_refusal_and_their_copies_are_found(tmp_path: Path) -> None:
+    dataset = import_folder(DATA / "navoneel", tmp_path, "real")
+    assert dataset.refused == []
+    assert dataset.tumour_classes == ["yes"]
+    assert len(set(dataset.groups.tolist())) < 0.9 * len(dataset.labels)
+    shares = [len(dataset.split(name)) / len(dataset.labels) for name in SPLITS]
+    assert shares == pytest.approx([0.7, 0.075, 0.075, 0.15], abs=0.02)

@@ -1,8 +1,10 @@
 """Decoding and preprocessing: what is read, what is refused, and where the head is."""
 
 import io
+import os
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +25,8 @@ from gyrus.errors import (
 )
 from gyrus.imaging import SIZE, decode, encode_png, preprocess
 
-DICOM = Path(__file__).parents[3] / "shared" / "data" / "dicom"
-needs_dicom = pytest.mark.skipif(not DICOM.is_dir(), reason="no DICOM samples in ../shared/data")
+DATA = Path(os.environ.get("GYRUS_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DICOM = DATA / "dicom"
 READABLE = [
     "MR_small.dcm",
     "MR_small_RLE.dcm",
@@ -33,6 +35,11 @@ READABLE = [
     "MR_small_implicit.dcm",
     "MR_small_padded.dcm",
 ]
+
+
+def needs_dicom(test: Callable[..., None]) -> Callable[..., None]:
+    missing = pytest.mark.skipif(not DICOM.is_dir(), reason=f"no DICOM samples in {DICOM}")
+    return pytest.mark.real(missing(test))
 
 
 def encoded(image: Image.Image, kind: str = "PNG") -> bytes:

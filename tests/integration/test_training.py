@@ -28,11 +28,11 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 def train(
-    dataset: Dataset, home: Path, run: str, *options: str, meanwhile: Callable[..., None] | None = None
+    dataset: Dataset, home: Path, run: str, *, meanwhile: Callable[..., None] | None = None
 ) -> list[dict[str, Any]]:
     """Run `python -m training_jobs` with two workers; returns its events."""
     command = [sys.executable, "-m", "training_jobs", "--run", run]
-    command += ["--storage", str(home / "runs"), "--dataset", str(dataset.folder), *options]
+    command += ["--storage", str(home / "runs"), "--dataset", str(dataset.folder)]
     command += ["--workers", "2", "--epochs", str(EPOCHS), "--filters", "4"]
     environment = {**os.environ, "GYRUS_HOME": str(home)}
     environment.pop("RAY_ADDRESS", None)

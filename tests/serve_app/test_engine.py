@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gyrus.bundle import ONNX
-from serve_app.engine import Engine, open_engine, outputs_of, prune
+from serve_app.engine import Engine, open_engine, outputs_of, prune_openvino
 from serve_app.settings import Runtime
 
 RUNTIMES: list[Runtime] = ["openvino", "onnxruntime"]
@@ -40,9 +40,8 @@ def test_outputs_have_the_shapes_of_the_contract(
 
 
 def test_both_runtimes_agree(onnx_file: Path, images: np.ndarray) -> None:
-    one, other = (
-        in_float32(onnx_file, runtime).infer(images, explain=True) for runtime in RUNTIMES
-    )
+    engines = [in_float32(onnx_file, runtime) for runtime in RUNTIMES]
+    one, other = (engine.infer(images, explain=True) for engine in engines)
     np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-5)
     np.testing.assert_allclose(one.distance, other.distance, rtol=1e-4)
     np.testing.assert_allclose(one.cam, other.cam, atol=1e-4)
@@ -83,7 +82,7 @@ def test_onnxruntime_does_not_compute_a_map_that_nobody_asked_for(
 def test_openvino_compiles_a_graph_without_a_map_that_nobody_asked_for(onnx_file: Path) -> None:
     openvino = pytest.importorskip("openvino")
     model = openvino.Core().read_model(onnx_file)
-    brief, full = (prune(model, outputs_of(explain)) for explain in (False, True))
+    brief, full = (prune_openvino(model, outputs_of(explain)) for explain in (False, True))
     assert len(full.get_ops()) == len(model.get_ops())
     assert count(brief, "Convolution") == 1
     assert count(full, "Convolution") == 2

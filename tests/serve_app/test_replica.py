@@ -17,7 +17,41 @@ from serve_app.inference import Model, ModelConfig
 from serve_app.replica import Replica
 from serve_app.settings import ServeSettings
 
-Ask = Callable[..., Awaitable[httpx.Response]]
+
+def batch(
+    max_batch_size: int, batch_wait_timeout_s: float, max_concurrent_batches: int
+) -> Callable[..., Any]:
+    """`serve.batch` without Ray: a batch goes when it is full or its first image has waited."""
+
+    def decorate(run: Callable[[list[Any]], Awaitable[list[Any]]]) -> Callable[..., Any]:
+        waiting: list[tuple[Any, asyncio.Future[Any]]] = []
+        free = asyncio.Semaphore(max_concurrent_batches)
+
+        async def flush() -> None:
+            taken, waiting[:] = waiting[:], []
+            if not taken:
+                return
+            async with free:
+                try:
+                    answers = await run([item for item, _ in taken])
+                except Exception as error:
+                    for _, future in taken:
+                        future.set_exception(error)
+                    return
+            for (_, future), one in zip(taken, answers, strict=True):
+                future.set_result(one)
+
+        async def enqueue(item: Any) -> Any:
+            future = asyncio.get_running_loop().create_future()
+            waiting.append((item, future))
+            if len(waiting) < max_batch_size:
+                await asyncio.sleep(batch_wait_timeout_s)
+            await flush()
+            return await future
+
+        return enqueue
+
+    return decorate
 
 
 class FakeEngine:
@@ -73,7 +107,7 @@ def check_problem(response: httpx.Response, status: int, kind: str) -> None:
 async def test_explanation_has_a_map_and_a_thumbnail(
     make_bundle: Callable, settings: ServeSettings, png: bytes
 ) -> None:
-    replica = Replica(True, settings)
+    replica = Replica(True, settings, batch=batch)
     await replica.reconfigure(told(make_bundle("3")))
     async with client(replica) as http:
         response = await http.post("/?thumbnail=1", content=png)
@@ -88,7 +122,7 @@ async def test_explanation_has_a_map_and_a_thumbnail(
 async def test_classification_has_no_map(
     make_bundle: Callable, settings: ServeSettings, png: bytes
 ) -> None:
-    replica = Replica(False, settings)
+    replica = Replica(False, settings, batch=batch)
     await replica.reconfigure(told(make_bundle()))
     async with client(replica) as http:
         said = (await http.post("/", content=png)).json()
@@ -99,7 +133,7 @@ async def test_classification_has_no_map(
 async def test_replica_without_a_model_is_healthy_and_says_so(
     settings: ServeSettings, png: bytes
 ) -> None:
-    replica = Replica(False, settings)
+    replica = Replica(False, settings, batch=batch)
     await replica.reconfigure({})
     await replica.check_health()
     async with client(replica) as http:
@@ -111,7 +145,7 @@ async def test_replica_without_a_model_is_healthy_and_says_so(
 async def test_caller_without_the_secret_is_refused(
     settings: ServeSettings, png: bytes, given: str
 ) -> None:
-    async with client(Replica(False, settings)) as http:
+    async with client(Replica(False, settings, batch=batch)) as http:
         headers = {"Authorization": given.encode("latin-1")}
         response = await http.post("/", content=png, headers=headers)
     check_problem(response, 401, "unauthorized")
@@ -129,7 +163,7 @@ async def test_caller_without_the_secret_is_refused(
 async def test_upload_that_is_no_image_gets_a_problem(
     make_bundle: Callable, settings: ServeSettings, upload: bytes, status: int, kind: str
 ) -> None:
-    replica = Replica(False, settings)
+    replica = Replica(False, settings, batch=batch)
     await replica.reconfigure(told(make_bundle()))
     async with client(replica) as http:
         check_problem(await http.post("/", content=upload), status, kind)
@@ -146,7 +180,7 @@ async def test_announced_large_upload_is_refused_unread(
             sent += 1
             yield b"\0" * 2**20
 
-    replica = Replica(False, settings)
+    replica = Replica(False, settings, batch=batch)
     await replica.reconfigure(told(make_bundle()))
     async with client(replica) as http:
         headers = {"Content-Length": str(200 * 2**20)}
@@ -166,7 +200,7 @@ async def test_unannounced_large_upload_is_refused_before_it_is_all_read(
             sent += 1
             yield b"\0" * 2**20
 
-    replica = Replica(False, settings)
+    replica = Replica(False, settings, batch=batch)
     await replica.reconfigure(told(make_bundle()))
     async with client(replica) as http:
         response = await http.post("/", content=body())
@@ -179,7 +213,7 @@ async def test_simultaneous_requests_share_a_batch(
 ) -> None:
     engine = FakeEngine()
     patient = settings.model_copy(update={"batch_wait_s": 0.5})
-    replica = Replica(False, patient, loader_of({"1": engine}))
+    replica = Replica(False, patient, loader_of({"1": engine}), batch)
     await replica.reconfigure(told(make_bundle("1")))
     async with client(replica) as http:
         responses = await asyncio.gather(*(http.post("/", content=png) for _ in range(4)))
@@ -192,7 +226,7 @@ async def test_requests_under_way_end_on_the_old_model(
 ) -> None:
     old, new = FakeEngine(0), FakeEngine(1)
     old.released.clear()
-    replica = Replica(False, settings, loader_of({"1": old, "2": new}))
+    replica = Replica(False, settings, loader_of({"1": old, "2": new}), batch)
     await replica.reconfigure(told(make_bundle("1")))
     async with client(replica) as http:
         under_way = asyncio.create_task(http.post("/", content=png))
@@ -212,7 +246,7 @@ async def test_batch_over_a_swap_answers_each_request_with_its_model(
 ) -> None:
     engines = {"1": FakeEngine(0), "2": FakeEngine(1)}
     patient = settings.model_copy(update={"batch_wait_s": 0.3})
-    replica = Replica(False, patient, loader_of(engines))
+    replica = Replica(False, patient, loader_of(engines), batch)
     await replica.reconfigure(told(make_bundle("1")))
     async with client(replica) as http:
         before = asyncio.create_task(http.post("/", content=png))
@@ -227,7 +261,7 @@ async def test_batch_over_a_swap_answers_each_request_with_its_model(
 async def test_model_that_cannot_be_loaded_leaves_the_old_one(
     make_bundle: Callable, settings: ServeSettings, png: bytes
 ) -> None:
-    replica = Replica(False, settings, loader_of({"1": FakeEngine()}))
+    replica = Replica(False, settings, loader_of({"1": FakeEngine()}), batch)
     await replica.reconfigure(told(make_bundle("1")))
     await replica.reconfigure(told(make_bundle("2")))
     await replica.reconfigure({"what": "is this"})
@@ -239,13 +273,13 @@ async def test_model_that_cannot_be_loaded_leaves_the_old_one(
 async def test_first_model_that_cannot_be_loaded_is_an_error(
     make_bundle: Callable, settings: ServeSettings
 ) -> None:
-    replica = Replica(False, settings, loader_of({}))
+    replica = Replica(False, settings, loader_of({}), batch)
     with pytest.raises(InvalidBundle, match="broken"):
         await replica.reconfigure(told(make_bundle("1")))
 
 
 async def test_model_is_taken_away(make_bundle: Callable, settings: ServeSettings) -> None:
-    replica = Replica(False, settings, loader_of({"1": FakeEngine()}))
+    replica = Replica(False, settings, loader_of({"1": FakeEngine()}), batch)
     await replica.reconfigure(told(make_bundle("1")))
     await replica.reconfigure({})
     async with client(replica) as http:
@@ -257,7 +291,7 @@ async def test_health_checks_do_not_wait_for_the_engine(
 ) -> None:
     engine = FakeEngine()
     engine.released.clear()
-    replica = Replica(False, settings, loader_of({"1": engine}))
+    replica = Replica(False, settings, loader_of({"1": engine}), batch)
     await replica.reconfigure(told(make_bundle("1")))
     async with client(replica) as http:
         under_way = asyncio.create_task(http.post("/", content=png))
@@ -274,7 +308,7 @@ async def test_engine_that_fails_is_told_as_a_problem_and_the_replica_goes_on(
     make_bundle: Callable, settings: ServeSettings, png: bytes
 ) -> None:
     engine = FakeEngine(sure_of=99)
-    replica = Replica(False, settings, loader_of({"1": engine}))
+    replica = Replica(False, settings, loader_of({"1": engine}), batch)
     await replica.reconfigure(told(make_bundle("1")))
     async with client(replica) as http:
         check_problem(await http.post("/", content=png), 500, "internal")

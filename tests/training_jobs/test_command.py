@@ -1,5 +1,6 @@
 """`python -m training_jobs` with input that cannot be used; whole runs stand in tests/integration."""
 
+import io
 import json
 from pathlib import Path
 
@@ -7,11 +8,6 @@ import pytest
 
 from gyrus.datasets import Dataset
 from training_jobs.__main__ import main
-
-
-def told(capfd: pytest.CaptureFixture[str]) -> dict[str, str]:
-    event: dict[str, str] = json.loads(capfd.readouterr().out)
-    return event
 
 
 @pytest.mark.parametrize(
@@ -30,11 +26,11 @@ def test_bad_input_ends_with_2_and_a_line_that_says_what(
     words: str,
     small_dataset: Dataset,
     tmp_path: Path,
-    capfd: pytest.CaptureFixture[str],
 ) -> None:
     usual = ["--run", "one", "--storage", str(tmp_path), "--dataset", str(small_dataset.folder)]
-    assert main([*usual, *asked]) == 2
-    event = told(capfd)
+    lines = io.StringIO()
+    assert main([*usual, *asked], lines) == 2
+    event = json.loads(lines.getvalue())
     assert event["kind"] == "failed"
     assert words in event["message"]
     assert not list(tmp_path.iterdir())

@@ -37,9 +37,11 @@ def print_table(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for name in rows[0]:
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
-    Console(soft_wrap=True).print(table)
+    console = Console(highlight=False)
+    # Cut to the width of a terminal, but whole for a file or a pipe.
+    console.print(table, width=None if console.is_terminal else console.measure(table).maximum)

@@ -10,7 +10,7 @@ NEAR_BITS = 6
 """Difference hashes of near copies differ in at most so many of their 64 bits."""
 
 NEAR_CORRELATION = 0.96
-"""Thumbnails of near copies correlate at least so; beyond copies, this finds neighbouring slices."""
+"""Thumbnails of near copies correlate at least so; some neighbouring slices do, too."""
 
 THUMBNAIL = 32
 BLOCK = 1024

@@ -42,7 +42,7 @@ ADMIN_EMAIL = "admin@example.com"
 ADMIN_MARKER = "administrator"
 
 FIRST_DATASET = "phantom"
-FIRST_TRAINING: Mapping[str, object] = {"model": "cnn", "workers": 1, "epochs": 12, "patience": 4}
+FIRST_TRAINING: Mapping[str, object] = {"model": "cnn", "workers": 1, "epochs": 22, "patience": 8}
 """The run of a first start: minutes on two cores, and a model that is worth showing."""
 
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from gyrus.phantom.fields import Field, ellipse, grid, smooth_noise
 
-SCALP, SKULL, BRAIN = 1.0, 0.93, 0.865
-"""Outer borders, as shares of the head's radius."""
+SCALP, BRAIN = 1.0, 0.865
+"""Outer borders, as shares of the head's radius; the skull's is the patient's own."""
 
 
 class Tissue(IntEnum):
@@ -65,6 +65,7 @@ class Head:
         self.atrophy = uniform(0.7, 1.3)
         self.ribbon = uniform(4.2, 6.2)
         self.skull = uniform(0.8, 1.25)
+        self.skull_border = uniform(0.895, 0.95)
         self.bend = [smooth_noise(generator, 3) * 0.018 for _ in range(2)]
         self.folds = [smooth_noise(generator, 17) for _ in range(2)]
         self.gyri = [smooth_noise(generator, 42) for _ in range(2)]
@@ -102,8 +103,8 @@ class Head:
         tissue = np.zeros(radius.shape, np.uint8)
         tissue[radius < SCALP] = Tissue.SCALP
         inner = BRAIN - 0.015 * self.skull
-        tissue[radius < SKULL] = Tissue.BONE
-        middle = (SKULL + inner) / 2
+        tissue[radius < self.skull_border] = Tissue.BONE
+        middle = (self.skull_border + inner) / 2
         tissue[np.abs(radius - middle) < 0.011 * self.skull] = Tissue.MARROW
         return tissue
 
@@ -219,7 +220,7 @@ class Head:
             self._orbits(tissue, mirrored, y, radius)
 
     def _orbits(self, tissue: Labels, mirrored: Field, y: Field, radius: Field) -> None:
-        front = (y < -0.52 - 0.1 * mirrored) & (radius < SKULL)
+        front = (y < -0.52 - 0.1 * mirrored) & (radius < self.skull_border)
         tissue[front] = Tissue.BONE
         socket = ellipse(mirrored, y, (0.25, -0.60), (0.135, 0.14))
         tissue[(socket < 1) & front] = Tissue.SCALP

@@ -1,0 +1,55 @@
+# `make run` and `make test` need Python 3.11 to 3.13 and make everything else themselves.
+
+VENV := .venv
+BIN := $(VENV)/bin
+
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	"$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	2>/dev/null && echo "$$python" && break; done)
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run test install lint format bench load clean
+
+run: $(VENV)/.stamp-run
+	@exec $(BIN)/gyrus up
+
+test: lint
+	$(BIN)/pytest
+
+install: $(VENV)/.stamp-dev
+
+lint: $(VENV)/.stamp-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+format: $(VENV)/.stamp-dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/.stamp-dev
+	$(BIN)/python -m loadtests.bench
+
+load: $(VENV)/.stamp-dev
+	$(BIN)/locust --config loadtests/locust.conf
+
+clean:
+	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+# A stamp is newer than what it was made from as long as nothing need be installed again.
+$(VENV)/.stamp-run: EXTRAS := train,serve,gateway
+$(VENV)/.stamp-dev: EXTRAS := train,serve,gateway,dev
+$(VENV)/.stamp-run $(VENV)/.stamp-dev: pyproject.toml constraints.txt | $(VENV)/.stamp-python
+	PATH="$(CURDIR)/$(BIN):$$PATH" uv pip install --python $(BIN)/python \
+		--constraint constraints.txt --editable '.[$(EXTRAS)]'
+	@touch $@
+
+$(VENV)/.stamp-python:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "gyrus: Python 3.11, 3.12 or 3.13 is needed and none was found." \
+			"Install one, or name it: make PYTHON=/path/to/python3.12" >&2; exit 1; fi
+	@if command -v uv >/dev/null; then uv venv --quiet --allow-existing --python "$(PYTHON)" $(VENV); \
+		else "$(PYTHON)" -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv; fi
+	@touch $@

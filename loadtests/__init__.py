@@ -1,0 +1,1 @@
+"""Load for the gateway, with thresholds, and the bench."""

@@ -1,0 +1,137 @@
+"""`python -m loadtests.bench`: figures that can be compared between machines.
+
+Each is a ratio of two things that are measured in turn, in one run, in five rounds or more. Writes
+`build/bench.json` (key → median, min, max, rounds, target) and prints one table.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from gyrus.bundle import ONNX, verify
+from gyrus.errors import GyrusError, NotFound
+from gyrus.imaging import preprocess
+from gyrus.phantom import CLASSES, draw
+from gyrus.registry import Registry
+from gyrus.settings import PlatformSettings
+from serve_app.engine import open_engine
+
+ROUNDS = 7
+PAIRS = 30
+"""How often both things are done in one round; a round's figure is the ratio of their medians."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measured ratio, over rounds; `target` is what it should not exceed."""
+
+    median: float
+    min: float
+    max: float
+    rounds: int
+    target: float
+
+
+def ratio(
+    numerator: Callable[[], object], denominator: Callable[[], object], target: float
+) -> Figure:
+    """How many times as long `numerator` takes as `denominator`, both done in turn."""
+    numerator()
+    denominator()
+    ratios = []
+    for _ in range(ROUNDS):
+        pairs = [(seconds(numerator), seconds(denominator)) for _ in range(PAIRS)]
+        above, below = zip(*pairs, strict=True)
+        ratios.append(statistics.median(above) / statistics.median(below))
+    return Figure(statistics.median(ratios), min(ratios), max(ratios), ROUNDS, target)
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """How long one call takes."""
+    began = time.perf_counter()
+    function()
+    return time.perf_counter() - began
+
+
+def serve(bundle: Path) -> dict[str, Figure]:
+    """What an explanation costs the engine over a classification, for one image."""
+    verify(bundle)
+    engine = open_engine(bundle / ONNX)
+    image = preprocess(draw(CLASSES[0])[0])[0][np.newaxis, ..., np.newaxis]
+    explained = ratio(
+        lambda: engine.infer(image, explain=True),
+        lambda: engine.infer(image, explain=False),
+        target=1.15,
+    )
+    return {"serve.explain_over_classify": explained}
+
+
+PARTS = {"serve": serve}
+
+
+def champion() -> Path:
+    """The folder of the champion's bundle.
+
+    Raises:
+        NotFound: there is no champion.
+    """
+    settings = PlatformSettings()
+    hint = f"There is no champion in {settings.home}. Train one, or give --bundle FOLDER."
+    if not settings.tracking_uri and not (settings.home / "mlflow.db").is_file():
+        raise NotFound(hint)
+    found = Registry(settings.registry_uri, settings.home).champion()
+    if found is None:
+        raise NotFound(hint)
+    return found.bundle
+
+
+def write(figures: dict[str, Figure], path: Path) -> None:
+    """Write the figures to `path`, and keep those of other parts that stand there."""
+    known = json.loads(path.read_text()) if path.is_file() else {}
+    known |= {key: asdict(figure) for key, figure in figures.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n")
+
+
+def show(figures: dict[str, Figure]) -> None:
+    """Print the figures as a table."""
+    table = Table("figure", "median", "min", "max", "rounds", "target", "")
+    for key, one in figures.items():
+        numbers = [f"{value:.3f}" for value in (one.median, one.min, one.max)]
+        verdict = "met" if one.median <= one.target else "missed"
+        table.add_row(key, *numbers, str(one.rounds), f"≤ {one.target}", verdict)
+    Console().print(table)
+
+
+def main() -> int:
+    """Measure, write and print; 2 when there is nothing to measure."""
+    parser = argparse.ArgumentParser(prog="python -m loadtests.bench")
+    parser.add_argument("part", nargs="?", choices=sorted(PARTS), help="only this part")
+    parser.add_argument("--bundle", type=Path, help="a model bundle; else the champion's")
+    parser.add_argument("--output", type=Path, default=Path("build/bench.json"))
+    given = parser.parse_args()
+    try:
+        bundle = given.bundle or champion()
+        figures: dict[str, Figure] = {}
+        for name, part in PARTS.items():
+            if given.part in (None, name):
+                figures |= part(bundle)
+    except GyrusError as error:
+        print(error.detail, file=sys.stderr)
+        return 2
+    write(figures, given.output)
+    show(figures)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What people do, as locust plays it."""

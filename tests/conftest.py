@@ -1,0 +1,134 @@
+"""Gyrus running for real, and tiers that must not be skipped.
+
+`GYRUS_REQUIRE_TIERS` names the markers whose tests must all run; `.ci/run` sets it.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gyrus import phantom
+from gyrus.launch.ports import pick_ports
+
+REQUIRED = os.environ.get("GYRUS_REQUIRE_TIERS", "").split()
+
+collected_items = pytest.StashKey[Counter[str]]()
+skipped_items = pytest.StashKey[Counter[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[collected_items] = Counter()
+    config.stash[skipped_items] = Counter()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    found = session.config.stash[collected_items]
+    for item in session.items:
+        found.update(tier for tier in REQUIRED if item.get_closest_marker(tier))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report: pytest.TestReport = yield  # type: ignore[assignment,misc]
+    if report.skipped and not hasattr(report, "wasxfail"):
+        skipped = item.config.stash[skipped_items]
+        skipped.update(tier for tier in REQUIRED if item.get_closest_marker(tier))
+    return report  # type: ignore[return-value]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if session.config.option.collectonly:
+        return
+    if any(_complaints(session.config)) and session.exitstatus in {
+        pytest.ExitCode.OK,
+        pytest.ExitCode.NO_TESTS_COLLECTED,
+    }:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    for complaint in _complaints(config):
+        terminalreporter.write_line(f"ERROR {complaint}", red=True)
+
+
+def _complaints(config: pytest.Config) -> list[str]:
+    found, skipped = config.stash[collected_items], config.stash[skipped_items]
+    return [
+        f"tier {tier} is required: {found[tier]} tests, {skipped[tier]} skipped"
+        for tier in REQUIRED
+        if skipped[tier] or not found[tier]
+    ]
+
+
+@dataclass(frozen=True)
+class Running:
+    """A `gyrus up` under test."""
+
+    url: str
+    port: int
+    pid: int
+    home: Path
+    environment: dict[str, str]
+
+    def gyrus(self, *arguments: str) -> str:
+        """Run a `gyrus` command against it; returns what it printed."""
+        return run_gyrus(self.environment, *arguments)
+
+
+def run_gyrus(environment: dict[str, str], *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "gyrus.cli", *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """All of Gyrus with a small model that it trained, promoted and serves."""
+    home = tmp_path_factory.mktemp("home")
+    [port] = pick_ports(1)
+    environment = {**os.environ, "GYRUS_HOME": str(home), "GYRUS_PORT": str(port)}
+    for name in ("RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"):
+        environment.pop(name, None)
+    phantom.generate(home / "datasets", name="small", patients=32, slices=2, seed=5)
+    run_gyrus(environment, *"train --dataset small --epochs 2 --filters 8 --json".split())
+    run_gyrus(environment, "models", "promote", "1")
+    with (home / "up.log").open("w+") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gyrus.cli", "up"], env=environment, stdout=log, stderr=log
+        )
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait_until_ready(url, process, home / "up.log")
+            yield Running(url, port, process.pid, home, environment)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(120)
+
+
+def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
+        try:
+            if httpx.get(f"{url}/health/ready").is_success:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.5)
+    pytest.fail(f"Gyrus was not ready in time:\n{log.read_text()}")

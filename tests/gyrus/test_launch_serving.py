@@ -1,0 +1,128 @@
+"""Models into replicas, over a fake of Ray Serve's REST API."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from gyrus.bundle import Card
+from gyrus.errors import Unavailable
+from gyrus.launch.serving import ServeClient
+from gyrus.registry import ModelVersion
+
+CARD = Card(
+    architecture="cnn",
+    classes=["glioma", "notumor"],
+    tumour_classes=["glioma"],
+    threshold=0.5,
+    temperature=1.0,
+    distance_limit=10.0,
+    metrics={},
+    dataset="phantom",
+    dataset_digest="d",
+    split_digest="s",
+    synthetic=True,
+    run="r",
+)
+MODEL = ModelVersion(
+    version=3,
+    digest="abc",
+    bundle=Path("/bundles/abc"),
+    card=CARD,
+    created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    champion=True,
+)
+TOLD = {"bundle": "/bundles/abc", "digest": "abc", "version": "3"}
+
+
+class FakeServe:
+    """Takes a configuration, and is there after some looks at it."""
+
+    def __init__(self, ends_as: str = "RUNNING", looks: int = 2) -> None:
+        self.ends_as = ends_as
+        self.looks = looks
+        self.config: dict[str, Any] = {"applications": []}
+        self.puts: list[dict[str, Any]] = []
+        self.left = 0
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.headers.get("Authorization") != "Bearer token":
+            return httpx.Response(401, text="no token")
+        if request.method == "PUT":
+            self.config = json.loads(request.content)
+            self.puts.append(self.config)
+            self.left = self.looks
+            return httpx.Response(200)
+        self.left = max(self.left - 1, 0)
+        status = "DEPLOYING" if self.left else self.ends_as
+        applications = {
+            one["name"]: {
+                "status": status,
+                "message": "",
+                "deployed_app_config": one,
+                "deployments": {"D": {"status": "UNHEALTHY", "message": "trace\nno memory\n"}},
+            }
+            for one in self.config["applications"]
+        }
+        kept = {key: self.config.get(key) for key in ("proxy_location", "http_options")}
+        return httpx.Response(200, json={**kept, "applications": applications})
+
+
+def client(serve: FakeServe, token: str = "token") -> ServeClient:
+    return ServeClient("http://ray", token, transport=httpx.MockTransport(serve))
+
+
+def test_both_applications_are_deployed_on_loopback_with_the_champion() -> None:
+    serve, checks = FakeServe(), []
+    client(serve).deploy(MODEL, 8001, check=lambda: checks.append(1))
+    [config] = serve.puts
+    assert config["http_options"] == {"host": "127.0.0.1", "port": 8001}
+    assert config["proxy_location"] == "HeadOnly"
+    assert [one["import_path"] for one in config["applications"]] == [
+        "serve_app.app:classify",
+        "serve_app.app:explain",
+    ]
+    assert [one["deployments"][0]["user_config"] for one in config["applications"]] == [TOLD, TOLD]
+    assert len(checks) == 2
+
+
+def test_without_a_champion_replicas_are_told_nothing() -> None:
+    serve = FakeServe()
+    client(serve).deploy(None, 8001)
+    assert serve.puts[0]["applications"][0]["deployments"][0]["user_config"] == {}
+
+
+def test_a_push_changes_the_model_and_nothing_else() -> None:
+    serve = FakeServe()
+    client(serve).deploy(None, 8001)
+    serve.config["applications"][0]["deployments"][0]["num_replicas"] = 4
+    other = {"name": "other", "import_path": "a:b", "route_prefix": "/other"}
+    serve.config["applications"].append(other)
+    before = json.loads(json.dumps(serve.config))
+    client(serve).push(MODEL)
+    for application in before["applications"][:2]:
+        application["deployments"][0]["user_config"] = TOLD
+    assert serve.puts[-1] == before
+
+
+def test_a_push_before_the_applications_are_there_is_unavailable() -> None:
+    with pytest.raises(Unavailable, match="no application"):
+        client(FakeServe()).push(MODEL)
+
+
+def test_a_failed_deployment_says_why() -> None:
+    with pytest.raises(Unavailable, match="classify does not run: no memory"):
+        client(FakeServe(ends_as="DEPLOY_FAILED")).deploy(MODEL, 8001)
+
+
+def test_a_deployment_that_takes_too_long_is_unavailable() -> None:
+    with pytest.raises(Unavailable, match="classify is DEPLOYING"):
+        client(FakeServe(looks=1000)).deploy(MODEL, 8001, seconds=0.05)
+
+
+def test_a_wrong_token_is_said_so() -> None:
+    with pytest.raises(Unavailable, match="401"):
+        client(FakeServe(), token="wrong").push(MODEL)
