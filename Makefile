@@ -33,7 +33,7 @@ bench: $(VENV)/.stamp-dev
 	$(BIN)/python -m loadtests.bench
 
 load: $(VENV)/.stamp-dev
-	$(BIN)/locust --config loadtests/locust.conf
+	$(BIN)/python -m loadtests
 
 clean:
 	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -106,7 +106,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     for name in ("RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"):
         environment.pop(name, None)
     phantom.generate(home / "datasets", name="small", patients=32, slices=2, seed=5)
-    run_gyrus(environment, *"train --dataset small --epochs 2 --filters 8 --json".split())
+    run_gyrus(environment, "train", "--dataset", "small", "--epochs", "2", "--filters", "8")
     run_gyrus(environment, "models", "promote", "1")
     with (home / "up.log").open("w+") as log:
         process = subprocess.Popen(

@@ -16,7 +16,8 @@ def augment(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.ui
     angle = rng.uniform(-ROTATION_DEGREES, ROTATION_DEGREES)
     zoom = rng.uniform(1 - ZOOM, 1 + ZOOM)
     matrix = cv2.getRotationMatrix2D(((columns - 1) / 2, (rows - 1) / 2), angle, zoom)
-    matrix[:, 2] += rng.uniform(-SHIFT, SHIFT, 2) * (columns, rows)
+    matrix[0, 2] += rng.uniform(-SHIFT, SHIFT) * columns
+    matrix[1, 2] += rng.uniform(-SHIFT, SHIFT) * rows
     if rng.random() < 0.5:
         mirror = np.array([[-1.0, 0.0, columns - 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
         matrix = matrix @ mirror

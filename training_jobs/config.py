@@ -11,10 +11,11 @@ Architecture = Literal["cnn", "mobilenetv2", "resnet50"]
 class TrainConfig(BaseModel):
     """The recipe of a run; written into its folder as `config.json`, from where it resumes.
 
-    `batch` and `learning_rate` are those of the whole group of workers: a run is the same run however
-    many workers it is spread over. `weights` is `none`, `imagenet` or the path of a Keras weights file;
-    it and `alpha` are for MobileNetV2 and ResNet50, `filters` (of the first block) is for the CNN.
-    `frozen_epochs` is how long a pretrained base rests before its last layers train too.
+    `batch` and `learning_rate` are those of the whole group of workers: a run is the same run
+    however many workers it is spread over. `weights` is `none`, `imagenet` or the path of a Keras
+    weights file, for MobileNetV2 and ResNet50; `alpha` is MobileNetV2's width, `filters` those of
+    the CNN's first block. `frozen_epochs` is how long a pretrained base rests before its last
+    layers train too.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -50,32 +50,29 @@ class DistributedModel:
             self.optimizer.apply(summed[:-1], list(variables))
             return summed[-1]
 
-        @tf.function
         def step(images: Any, labels: Any, weights: Any) -> Any:
             return self._strategy.run(replica_step, args=(images, labels, weights))
 
-        self._step = step
+        self._step = tf.function(step)
 
     def step(self, images: Any, labels: Any, weights: Any) -> float:
         """Train on this worker's share of a batch; returns the loss over the whole batch."""
         return float(self._step(images, labels, weights))
 
     def average_statistics(self) -> None:
-        """Average what is not trained (batch normalisation's moving statistics) over the workers."""
+        """Average batch normalisation's moving statistics over the workers."""
         statistics = [v for v in self.model.non_trainable_variables if v.dtype == "float32"]
         if not statistics or self._strategy.num_replicas_in_sync == 1:
             return
 
-        @tf.function
-        def mean() -> Any:
-            def reduce() -> Any:
-                context = tf.distribute.get_replica_context()
-                values = [tf.identity(v.value) for v in statistics]
-                return context.all_reduce(tf.distribute.ReduceOp.MEAN, values)
+        def reduce() -> Any:
+            context = tf.distribute.get_replica_context()
+            # A read variable has no device of its own, and without one it cannot be reduced.
+            values = [tf.identity(v.value) for v in statistics]
+            return context.all_reduce(tf.distribute.ReduceOp.MEAN, values)
 
-            return self._strategy.run(reduce)
-
-        for variable, value in zip(statistics, mean(), strict=True):
+        means = tf.function(lambda: self._strategy.run(reduce))()
+        for variable, value in zip(statistics, means, strict=True):
             variable.assign(value)
 
     def predict(

@@ -33,9 +33,7 @@ FEATURE_SAMPLE = 4000
 """At most this many training images fit the feature space."""
 
 
-def export_bundle(
-    model: keras.Model, config: TrainConfig, dataset: Dataset, target: Path
-) -> Card:
+def export_bundle(model: keras.Model, config: TrainConfig, dataset: Dataset, target: Path) -> Card:
     """Write the sealed bundle of a trained model into the new folder `target`.
 
     Temperature, threshold and distance limit come from the calibration split, figures from the
@@ -91,9 +89,7 @@ def write_onnx(serve: Any, path: Path) -> None:
     )
 
 
-def _pooled(
-    model: keras.Model, dataset: Dataset, rows: NDArray[np.int64]
-) -> NDArray[np.float32]:
+def _pooled(model: keras.Model, dataset: Dataset, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """The pooled features (len(rows), D) of some images."""
     features = feature_model(model)
     forward = tf.function(lambda x: tf.reduce_mean(features(x, training=False), axis=[1, 2]))

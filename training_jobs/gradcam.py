@@ -32,7 +32,10 @@ class FeatureSpace:
         """Fit to pooled features (N, D): one mean a class, one shared, shrunk covariance."""
         overall = pooled.mean(0)
         means = np.stack(
-            [pooled[labels == k].mean(0) if (labels == k).any() else overall for k in range(classes)]
+            [
+                pooled[labels == k].mean(0) if (labels == k).any() else overall
+                for k in range(classes)
+            ]
         )
         covariance = LedoitWolf(assume_centered=True).fit(pooled - means[labels]).covariance_
         values, vectors = np.linalg.eigh(covariance.astype(np.float64))
@@ -52,14 +55,17 @@ def feature_model(model: keras.Model) -> keras.Model:
 
 
 def serving_function(model: keras.Model, temperature: float, space: FeatureSpace) -> Any:
-    """A `tf.function`: uint8 (N, 224, 224, 1) → probabilities (N, K), cam (N, K, h, w), distance (N,)."""
+    """The `tf.function` that is exported.
+
+    From uint8 images (N, 224, 224, 1) to a dictionary: probabilities (N, K), cam (N, K, h, w) and
+    distance (N,).
+    """
     features = feature_model(model)
     w1, b1 = model.get_layer(HIDDEN).get_weights()
     w2, b2 = model.get_layer(LOGITS).get_weights()
     _, rows, columns, channels = features.output_shape
     white_means = space.means @ space.whitening
 
-    @tf.function(input_signature=[tf.TensorSpec((None, SIZE, SIZE, 1), tf.uint8, name="images")])
     def serve(images: Any) -> dict[str, Any]:
         maps = features(images, training=False)
         pooled = tf.reduce_mean(maps, axis=[1, 2])
@@ -72,7 +78,9 @@ def serving_function(model: keras.Model, temperature: float, space: FeatureSpace
         flat = tf.reshape(by_hidden, (-1, w1.shape[1]))
         alpha = tf.matmul(flat, w1, transpose_b=True) / float(rows * columns)
         alpha = tf.reshape(alpha, (-1, w2.shape[1], channels))
-        weighted = tf.matmul(alpha, tf.reshape(maps, (-1, rows * columns, channels)), transpose_b=True)
+        weighted = tf.matmul(
+            alpha, tf.reshape(maps, (-1, rows * columns, channels)), transpose_b=True
+        )
         cam = tf.reshape(tf.nn.relu(weighted), (-1, w2.shape[1], rows, columns))
 
         offsets = tf.matmul(pooled, space.whitening)[:, None, :] - white_means[None]
@@ -83,4 +91,5 @@ def serving_function(model: keras.Model, temperature: float, space: FeatureSpace
             "distance": tf.sqrt(squared, "distance"),
         }
 
-    return serve
+    signature = [tf.TensorSpec((None, SIZE, SIZE, 1), tf.uint8, name="images")]
+    return tf.function(serve, input_signature=signature)

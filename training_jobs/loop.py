@@ -70,9 +70,7 @@ class Worker:
         self._restore()
         frozen: bool | None = None
         while self._epochs_done < self._config.epochs and not self._schedule.stop:
-            now_frozen = (
-                self._config.pretrained and self._epochs_done < self._config.frozen_epochs
-            )
+            now_frozen = self._config.pretrained and self._epochs_done < self._config.frozen_epochs
             if now_frozen != frozen:
                 frozen = now_frozen
                 model = self._group.model

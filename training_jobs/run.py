@@ -9,8 +9,8 @@ from pathlib import Path
 
 import ray
 from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
-from ray.train.v2.api.exceptions import TrainingFailedError
 from ray.train.tensorflow import TensorflowTrainer
+from ray.train.v2.api.exceptions import TrainingFailedError
 
 from gyrus.datasets import Dataset
 from gyrus.errors import Conflict, GyrusError, InvalidDataset, NotFound
@@ -135,7 +135,6 @@ def _ray(workers: int) -> Iterator[None]:
     if os.environ.get("RAY_ADDRESS"):
         ray.init(log_to_driver=False)
     else:
-        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         ray.init(
             address="local",
             num_cpus=max(os.cpu_count() or 1, workers * CPUS_PER_WORKER + 1),

@@ -1,3 +1,3 @@
-"""What every part of Gyrus shares: imaging, datasets, bundles, the registry, launching and the CLI."""
+"""What every part of Gyrus shares: imaging, datasets, bundles, registry, launching, CLI."""
 
 __version__ = "0.1.0"

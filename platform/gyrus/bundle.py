@@ -18,9 +18,10 @@ KERAS = "model.keras"
 class Card(BaseModel):
     """What a bundle is, how it was made and how good it is.
 
-    `classes` are in the order of the graph's outputs. `threshold` is the probability of a tumour from
-    which the decision is `tumour`; beyond `distance_limit` (Mahalanobis) it is `uncertain`. `metrics`
-    holds test figures, each with its interval as `<name>_low` and `<name>_high` where it has one.
+    `classes` are in the order of the graph's outputs. `threshold` is the probability of a tumour
+    from which the decision is `tumour`; beyond `distance_limit` (Mahalanobis) it is `uncertain`.
+    `metrics` holds test figures, each with its interval as `<name>_low` and `<name>_high` where it
+    has one.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -100,6 +101,7 @@ def verify(folder: Path, expected: str = "") -> Card:
             raise InvalidBundle(f"{name} of the bundle in {folder} is missing or was changed.")
     if card.preprocessing != PREPROCESSING:
         raise InvalidBundle(
-            f"The bundle was made for preprocessing {card.preprocessing}; here it is {PREPROCESSING}."
+            f"The bundle was made for preprocessing {card.preprocessing}; "
+            f"here it is {PREPROCESSING}."
         )
     return card

@@ -15,7 +15,7 @@ from gyrus.errors import CorruptImage, EmptyUpload, GyrusError, ImageTooLarge, U
 SIZE = 224
 """Rows and columns of what the model sees."""
 
-MAX_PIXELS = 40_000_000
+MAX_PIXELS = 20_000_000
 """More pixels than this are never decoded."""
 
 PREPROCESSING = {"name": "head-square-224", "version": 1, "size": SIZE, "blur": 3}

@@ -58,7 +58,11 @@ def test_an_image_is_answered_with_label_probabilities_and_heatmap(client: httpx
     [
         (b"this is no image", 415, "unsupported-image"),
         (b"", 400, "empty-upload"),
-        (cv2.imencode(".jpg", np.full((300, 300), 90, np.uint8))[1].tobytes()[:400], 422, "corrupt-image"),
+        (
+            cv2.imencode(".jpg", np.full((300, 300), 90, np.uint8))[1].tobytes()[:400],
+            422,
+            "corrupt-image",
+        ),
     ],
 )
 def test_what_is_no_image_gets_a_problem(
@@ -73,7 +77,7 @@ def test_what_is_no_image_gets_a_problem(
 def test_every_socket_is_on_loopback(running: Any) -> None:
     tree = [psutil.Process(running.pid), *psutil.Process(running.pid).children(recursive=True)]
     listening = [
-        connection.laddr.ip
+        connection.laddr.ip.removeprefix("::ffff:")
         for process in tree
         for connection in process.net_connections("inet")
         if connection.status == psutil.CONN_LISTEN

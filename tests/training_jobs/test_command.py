@@ -1,4 +1,4 @@
-"""`python -m training_jobs` with input that cannot be used; whole runs stand in tests/integration."""
+"""`python -m training_jobs` with bad input; whole runs stand in tests/integration."""
 
 import io
 import json

@@ -13,7 +13,7 @@ __all__ = ["build"]
 def build(config: TrainConfig, classes: int, *, load_weights: bool = True) -> keras.Model:
     """Build the model: uint8 images (N, 224, 224, 1) to logits (N, `classes`).
 
-    `load_weights=False` leaves out the pretrained weights, for a model that is about to be restored.
+    `load_weights=False` leaves out the pretrained weights, for a model about to be restored.
     """
     weights = config.weights if load_weights and config.weights != "none" else None
     if config.model == "cnn":

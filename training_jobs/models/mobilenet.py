@@ -12,8 +12,8 @@ def build_mobilenet(
 ) -> keras.Model:
     """Build MobileNetV2 of width `alpha`; the feature map is 7×7.
 
-    With `frozen`, only the layers from block 13 on train, and batch normalisation stays in inference
-    mode.
+    With `frozen`, only the layers from block 13 on train, and batch normalisation stays in
+    inference mode.
     """
     images = keras.Input((SIZE, SIZE, 1), dtype="uint8", name="images")
     x = keras.layers.Rescaling(1 / 127.5, offset=-1.0)(images)

@@ -7,8 +7,11 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from gyrus.progress import Progress as Event
 
-LINES_FOR = {"epoch", "restart", "evaluation", "done", "failed"}
+LINES_FOR = {"epoch", "restart", "failed"}
 """Without a terminal, steps and checkpoints would only fill the file."""
+
+FIGURES = {"auroc", "accuracy", "sensitivity", "specificity"}
+"""What is told of an evaluation; the model's card has it all."""
 
 
 class Display:
@@ -49,8 +52,13 @@ class Display:
         """The training went on."""
         done = event.epoch if event.kind == "epoch" else max(event.epoch - 1, 0)
         self._bar(done, event.of, event.describe())
-        if not self._console.is_terminal and event.kind in LINES_FOR:
-            self._console.print(f"  {event.describe()}", markup=False)
+        if event.kind == "evaluation":
+            figures = (
+                f"{name} {event.metrics[name]:.3f}" for name in FIGURES & event.metrics.keys()
+            )
+            self.note(f"  test set: {', '.join(sorted(figures))}")
+        elif not self._console.is_terminal and event.kind in LINES_FOR:
+            self.note(f"  {event.describe()}")
 
     def count(self, message: str, done: int, of: int) -> None:
         """So many of so many images are done."""

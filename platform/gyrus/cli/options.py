@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,8 @@ Home = Annotated[
         help="Where Gyrus keeps everything (GYRUS_HOME; ~/.gyrus).", file_okay=False, metavar="DIR"
     ),
 ]
+PIPE_COLUMNS = 240
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -42,6 +45,5 @@ def print_table(rows: list[dict[str, Any]]) -> None:
         table.add_column(name, no_wrap=True)
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
-    console = Console(highlight=False)
     # Cut to the width of a terminal, but whole for a file or a pipe.
-    console.print(table, width=None if console.is_terminal else console.measure(table).maximum)
+    Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_COLUMNS).print(table)

@@ -86,7 +86,8 @@ class RayHead:
             "include-dashboard": "true",
             "log-style": "record",
             "log-color": "false",
-            "temp-dir": self.folder,
+            # Ray opens its own folder to everyone; the one around it stays private.
+            "temp-dir": self.folder / "ray",
         }
         given = [f"--{name}={value}" for name, value in options.items()]
         ray = [sys.executable, "-P", "-m", "ray.scripts.scripts"]
