@@ -1,4 +1,4 @@
-"""How good a model is: calibration and threshold on one split, figures with intervals on another."""
+"""How good a model is: calibration and threshold on one split, final figures on another."""
 
 import numpy as np
 from numpy.typing import NDArray

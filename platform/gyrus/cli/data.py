@@ -18,8 +18,8 @@ app = typer.Typer(no_args_is_help=True)
 @app.command()
 def generate(
     name: Annotated[str, typer.Option(help="The dataset's name.")] = "phantom",
-    patients: Annotated[int, typer.Option(help="How many patients.", min=1)] = 240,
-    slices: Annotated[int, typer.Option(help="Slices of each patient.", min=1)] = 6,
+    patients: Annotated[int, typer.Option(help="How many patients.", min=1)] = 480,
+    slices: Annotated[int, typer.Option(help="Slices of each patient.", min=1)] = 3,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.", min=0)] = 0,
     home: Home = None,
     as_json: AsJson = False,
