@@ -37,7 +37,7 @@ class Cluster:
         self.processes = Processes(f"tests-{os.getpid()}", folder / "logs")
         self.transport = httpx.HTTPTransport()
         self.serve = ServeClient(self.head.api, token.read_text(), transport=self.transport)
-        self.processes.start(
+        self.ray = self.processes.start(
             "ray",
             self.head.command,
             {
@@ -58,7 +58,7 @@ class Cluster:
         self.processes.stop_all(["ray"], grace=15)
 
     def replicas(self) -> set[int]:
-        found = psutil.Process().children(recursive=True)
+        found = psutil.Process(self.ray.process.pid).children(recursive=True)
         return {one.pid for one in found if "ServeReplica" in " ".join(one.cmdline())}
 
 
