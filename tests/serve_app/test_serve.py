@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -56,6 +57,7 @@ class Cluster:
     def stop(self) -> None:
         self.transport.close()
         self.processes.stop_all(["ray"], grace=15)
+        shutil.rmtree(self.head.folder, ignore_errors=True)
 
     def replicas(self) -> set[int]:
         found = psutil.Process(self.ray.process.pid).children(recursive=True)
