@@ -62,7 +62,8 @@ def main(arguments: Sequence[str] | None, lines: TextIO) -> int:
         execute(config, tell)
     except ValidationError as error:
         wrong = error.errors()[0]
-        return fail(f"--{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}", BAD_INPUT)
+        where = "".join(f"--{name}: " for name in wrong["loc"])
+        return fail(f"{where}{wrong['msg']}", BAD_INPUT)
     except (InputError, NotFound, Conflict) as error:
         return fail(error.detail, BAD_INPUT)
     except GyrusError as error:

@@ -1,9 +1,9 @@
 """What a training run is asked to do."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Architecture = Literal["cnn", "mobilenetv2", "resnet50"]
 
@@ -34,6 +34,12 @@ class TrainConfig(BaseModel):
     frozen_epochs: Annotated[int, Field(ge=0)] = 2
     patience: Annotated[int, Field(ge=1)] = 10
     seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _every_worker_has_work(self) -> Self:
+        if self.batch < self.workers:
+            raise ValueError(f"a batch of {self.batch} is too small for {self.workers} workers")
+        return self
 
     @property
     def folder(self) -> Path:

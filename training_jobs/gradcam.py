@@ -51,7 +51,7 @@ class FeatureSpace:
 
 def feature_model(model: keras.Model) -> keras.Model:
     """The part of a model that makes the last feature map (N, rows, columns, channels)."""
-    return keras.Model(model.inputs, model.get_layer(FEATURES).output)
+    return keras.Model(model.input, model.get_layer(FEATURES).output)
 
 
 def serving_function(model: keras.Model, temperature: float, space: FeatureSpace) -> Any:

@@ -53,12 +53,14 @@ def prepare(config: TrainConfig) -> Dataset:
             raise InvalidDataset(
                 f"The {split} split of {dataset.name} is empty: the dataset has too few images."
             )
-    if config.folder.exists():
+    if (config.folder / CONFIG).exists():
         raise Conflict(f"A run named {config.run} is there already. Resume it, or name another.")
     if config.weights not in {"none", "imagenet"} and not Path(config.weights).is_file():
         raise NotFound(f"There is no weights file {config.weights}.")
-    config.folder.mkdir(parents=True)
-    (config.folder / CONFIG).write_text(config.model_dump_json(indent=2) + "\n")
+    config.folder.mkdir(parents=True, exist_ok=True)
+    part = config.folder / f".{CONFIG}"
+    part.write_text(config.model_dump_json(indent=2) + "\n")
+    part.replace(config.folder / CONFIG)
     return dataset
 
 
@@ -98,7 +100,9 @@ def execute(config: TrainConfig, tell: Callable[[Progress], None]) -> None:
     tell(evaluation)
     settings = PlatformSettings()
     version = Registry(settings.registry_uri, settings.home).register(
-        config.folder / BUNDLE, run=config.run, params=config.model_dump(mode="json")
+        config.folder / BUNDLE,
+        run=config.run,
+        params=config.model_dump(mode="json", exclude={"dataset", "storage"}),
     )
     closing = {"kind": "done", "message": f"version {version.version}"}
     tell(Progress.model_validate(evaluation.model_dump(exclude={"time"}) | closing))

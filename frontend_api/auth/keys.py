@@ -1,11 +1,12 @@
 """The keys that sign access tokens: P-256 (ES256), each with its `kid`.
 
-A key is a PEM file in one folder and its `kid` is the file's name without `.pem`. The last by name
-signs, all of them verify. To rotate, add `key-2.pem`, restart, and take `key-1.pem` away once its
-tokens have expired.
+A key is a PEM file in one folder and its `kid` is the file's name without `.pem`. The one with the
+highest number signs, all of them verify. To rotate, add `key-2.pem`, restart, and take `key-1.pem`
+away once its tokens have expired.
 """
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def load(folder: Path) -> KeySet:
     if not any(folder.glob("*.pem")):
         _make(folder)
     pems = {path.stem: path.read_bytes() for path in sorted(folder.glob("*.pem"))}
-    current = max(pems)
+    current = max(pems, key=_order)
     return KeySet(
         current, pems[current].decode(), {kid: _public(kid, pem) for kid, pem in pems.items()}
     )
@@ -59,6 +60,11 @@ def _make(folder: Path) -> None:
         pass
     finally:
         partial.unlink()
+
+
+def _order(kid: str) -> tuple[int, str]:
+    number = re.search(r"\d+$", kid)
+    return int(number[0]) if number else 0, kid
 
 
 def _public(kid: str, pem: bytes) -> str:

@@ -16,6 +16,11 @@ from frontend_api.users.repository import UserRepository
 from frontend_api.users.service import normal_email
 from gyrus.errors import Unauthorized
 
+WRONG = "The address or the password is wrong."
+MOST_EMAIL = 254
+MOST_PASSWORD = 1024
+"""Characters that an account can have been registered with."""
+
 
 @dataclass(frozen=True)
 class Grant:
@@ -48,6 +53,8 @@ class AuthService:
             Unauthorized: no such account, or not its password; which one is not told.
             TooManyRequests: too many failures.
         """
+        if len(email) > MOST_EMAIL or len(password) > MOST_PASSWORD or "\0" in password:
+            raise Unauthorized(WRONG)
         email = normal_email(email)
         self._limit.attempt(email, address)
         user = await self._database.run(lambda session: UserRepository(session).by_email(email))
@@ -55,7 +62,7 @@ class AuthService:
             password, user.password_hash if user else None
         )
         if user is None or not right:
-            raise Unauthorized("The address or the password is wrong.")
+            raise Unauthorized(WRONG)
         self._limit.success(email, address)
         user_id = user.id
 

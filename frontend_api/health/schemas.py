@@ -4,23 +4,13 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from gyrus.progress import Progress
-
-Stage = Literal["starting", "generating", "training", "deploying", "ready", "failed"]
+from gyrus.launch.status import Status
 
 
 class Live(BaseModel):
     """The process answers."""
 
     status: Literal["ok"] = "ok"
-
-
-class Startup(BaseModel):
-    """What `gyrus up` is doing, as its status file tells."""
-
-    stage: Stage
-    message: str = ""
-    progress: Progress | None = None
 
 
 class ChampionOut(BaseModel):
@@ -31,7 +21,7 @@ class ChampionOut(BaseModel):
     synthetic: bool
 
 
-class Ready(Startup):
+class Ready(Status):
     """Whether predictions can be made; a missing model does not make the gateway unready."""
 
     status: Literal["ready", "starting"]

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from frontend_api.database import Database
-from frontend_api.health.schemas import ChampionOut, Ready, Startup
+from frontend_api.health.schemas import ChampionOut, Ready
 from frontend_api.models.service import ModelService
 from gyrus.errors import Unavailable
+from gyrus.launch.status import Status, read_status
 from gyrus.registry import ModelVersion
 
 
@@ -26,23 +26,23 @@ class HealthService:
         try:
             await self._database.check()
         except SQLAlchemyError:
-            startup = Startup(stage="failed", message="The database does not answer.")
+            startup = Status(stage="failed", message="The database does not answer.")
+        if startup.stage == "deploying":
+            self._models.expect_champion()
         if startup.stage != "ready":
-            return Ready(**_fields(startup), status="starting", model=None)
+            return Ready(**startup.model_dump(), status="starting", model=None)
         try:
             champion = await self._models.champion()
         except Unavailable as error:
-            startup = Startup(stage="starting", message=error.detail)
-            return Ready(**_fields(startup), status="starting", model=None)
-        return Ready(**_fields(startup), status="ready", model=_champion(champion))
+            startup = Status(stage="starting", message=error.detail)
+            return Ready(**startup.model_dump(), status="starting", model=None)
+        return Ready(**startup.model_dump(), status="ready", model=_champion(champion))
 
-    def _startup(self) -> Startup:
+    def _startup(self) -> Status:
         if self._status_file is None:
-            return Startup(stage="ready")
-        try:
-            return Startup.model_validate_json(self._status_file.read_bytes())
-        except (OSError, ValidationError):
-            return Startup(stage="starting", message="Gyrus is starting.")
+            return Status(stage="ready", message="")
+        starting = Status(stage="starting", message="Gyrus is starting.")
+        return read_status(self._status_file) or starting
 
 
 def _champion(champion: ModelVersion | None) -> ChampionOut | None:
@@ -53,7 +53,3 @@ def _champion(champion: ModelVersion | None) -> ChampionOut | None:
         architecture=champion.card.architecture,
         synthetic=champion.card.synthetic,
     )
-
-
-def _fields(startup: Startup) -> dict[str, object]:
-    return {name: getattr(startup, name) for name in Startup.model_fields}

@@ -33,14 +33,18 @@ class Champion:
         Raises:
             Unavailable: the registry has not answered yet.
         """
-        if self._read_at is None or time.monotonic() - self._read_at > FRESH_S:
-            if self._reading is None or self._reading.done():
-                self._reading = asyncio.create_task(self._refresh())
-            if self._read_at is None:
-                await asyncio.wait({self._reading}, timeout=PATIENCE_S)
+        self.refresh()
+        if self._read_at is None and self._reading is not None:
+            await asyncio.wait({self._reading}, timeout=PATIENCE_S)
         if self._read_at is None:
             raise Unavailable("Reading the model registry.", retry_after=1)
         return self._model
+
+    def refresh(self) -> None:
+        """Begin to read the champion, unless it was read just now or is being read."""
+        fresh = self._read_at is not None and time.monotonic() - self._read_at <= FRESH_S
+        if not fresh and (self._reading is None or self._reading.done()):
+            self._reading = asyncio.create_task(self._refresh())
 
     def changed(self, model: ModelVersion) -> None:
         """Another model is champion now."""

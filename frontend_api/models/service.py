@@ -1,14 +1,19 @@
 """The registry and what is served, seen from the gateway."""
 
+import logging
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
 
 from frontend_api.models.champion import Champion
-from gyrus.errors import NotFound
+from gyrus.errors import GyrusError, NotFound, Unavailable
 from gyrus.registry import ModelVersion
+
+Answer = TypeVar("Answer")
+
+log = logging.getLogger("gyrus.gateway")
 
 Push = Callable[[ModelVersion], None]
 """Makes the replicas serve a model; returns when they do."""
@@ -21,10 +26,10 @@ class Registry(Protocol):
         """All models, newest first."""
 
     def promote(self, version: int) -> ModelVersion:
-        """Make a model the champion; raises `NotFound`."""
+        """Make a model the champion; raises `NotFound` or `InvalidBundle`."""
 
     def rollback(self) -> ModelVersion:
-        """Make the champion before this one the champion; raises `Conflict`."""
+        """Go back to the champion before; raises `Conflict` or `InvalidBundle`."""
 
 
 class ModelService:
@@ -37,11 +42,11 @@ class ModelService:
         self._champion = Champion(self._read_champion)
 
     async def versions(self) -> list[ModelVersion]:
-        """All models, newest first."""
-        return await anyio.to_thread.run_sync(self._registry.versions)
+        """All models, newest first; raises `Unavailable` when the registry does not answer."""
+        return await _ask(self._registry.versions)
 
     async def get(self, version: int) -> ModelVersion:
-        """One model; raises `NotFound`."""
+        """One model; raises `NotFound`, or `Unavailable` like `versions`."""
         for model in await self.versions():
             if model.version == version:
                 return model
@@ -51,26 +56,54 @@ class ModelService:
         """The champion, as of a few seconds ago; raises `Unavailable` while it is not known."""
         return await self._champion.get()
 
+    def expect_champion(self) -> None:
+        """Begin to read the champion, which will soon be asked for."""
+        self._champion.refresh()
+
     async def promote(self, version: int) -> ModelVersion:
         """Make a model the champion, and have it served.
 
         Raises:
             NotFound: there is no such version.
-            Unavailable: it is champion, but the replicas could not be told yet.
+            InvalidBundle: its bundle is damaged.
+            Unavailable: the registry does not answer; or it is champion, but the replicas could
+                not be told yet.
         """
         return await self._change(lambda: self._registry.promote(version))
 
     async def rollback(self) -> ModelVersion:
-        """Go back to the champion before; raises `Conflict` if there was none."""
+        """Go back to the champion before, and have it served.
+
+        Raises:
+            Conflict: there was none before.
+            InvalidBundle: its bundle is damaged.
+            Unavailable: as for `promote`.
+        """
         return await self._change(self._registry.rollback)
 
     async def _read_champion(self) -> ModelVersion | None:
         # Not by `Registry.champion`, which brings the bundle to this machine.
-        return next((model for model in await self.versions() if model.champion), None)
+        models = await anyio.to_thread.run_sync(self._registry.versions)
+        return next((model for model in models if model.champion), None)
 
     async def _change(self, change: Callable[[], ModelVersion]) -> ModelVersion:
         async with self._changing:
-            model = await anyio.to_thread.run_sync(change)
+            model = await _ask(change)
             self._champion.changed(model)
             await anyio.to_thread.run_sync(self._push, model)
             return model
+
+
+async def _ask(question: Callable[[], Answer]) -> Answer:
+    try:
+        return await anyio.to_thread.run_sync(question)
+    except GyrusError:
+        raise
+    except Exception as error:
+        from mlflow.exceptions import MlflowException  # the registry has imported it by now
+
+        if not isinstance(error, MlflowException | OSError):
+            raise
+        log.warning("the model registry does not answer: %s", type(error).__name__)
+        detail = "The model registry does not answer. Try again."
+        raise Unavailable(detail, retry_after=5) from error

@@ -4,6 +4,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from frontend_api.auth.passwords import Passwords
+from frontend_api.auth.repository import RefreshTokenRepository
 from frontend_api.database import Database, now
 from frontend_api.users.repository import User, UserRepository
 from gyrus.errors import Conflict
@@ -42,7 +43,10 @@ class UserService:
         return await self._database.run(lambda session: UserRepository(session).get(user_id))
 
     async def ensure_admin(self, email: str, password: str) -> bool:
-        """Make the first administrator; returns whether there was none yet."""
+        """Make the first administrator; returns whether there was none yet.
+
+        Whoever was signed in to an account with this address cannot stay so.
+        """
         password_hash = await self._passwords.hash(password)
 
         def make(session: Session) -> bool:
@@ -53,6 +57,7 @@ class UserService:
             admin.password_hash = password_hash
             admin.role = "admin"
             users.add(admin)
+            RefreshTokenRepository(session).forget_all(admin.id)
             return True
 
         return await self._database.run(make)

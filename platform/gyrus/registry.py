@@ -78,7 +78,7 @@ class Registry:
             "dataset_digest": card.dataset_digest,
             "split_digest": card.split_digest,
         }
-        for name, value in {**about, **(params or {})}.items():
+        for name, value in {**(params or {}), **about}.items():
             self._client.log_param(run_id, name, value)
         for name, value in card.metrics.items():
             self._client.log_metric(run_id, name, value)

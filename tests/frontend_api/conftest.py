@@ -83,14 +83,18 @@ class FakeRegistry:
     def promote(self, version: int) -> ModelVersion:
         if version not in (1, 2, 3):
             raise NotFound(f"There is no model version {version}.")
+        if self.current is not None and self.current != version:
+            self.before.append(self.current)
         self.current = version
         return self._model(version)
 
     def rollback(self) -> ModelVersion:
-        if not self.before:
+        before = [version for version in self.before if version != self.current]
+        if not before:
             raise Conflict("There is no champion before this one.")
-        self.current = self.before.pop()
-        return self._model(self.current)
+        *self.before, version = before
+        self.current = version
+        return self._model(version)
 
     def _model(self, version: int) -> ModelVersion:
         card = Card(

@@ -3,6 +3,9 @@
 from typing import Any
 
 import pytest
+from mlflow.exceptions import MlflowException
+
+from gyrus.errors import InvalidBundle
 
 
 async def test_models_are_listed_for_those_who_are_signed_in(
@@ -38,10 +41,40 @@ async def test_a_promoted_model_is_pushed_and_can_be_rolled_back(
     promoted = await gateway.client.post("/v1/models/3/promote", headers=admin)
     assert promoted.json()["version"] == 3
     assert promoted.json()["champion"] is True
-    rolled = await gateway.client.post("/v1/models/rollback", headers=admin)
-    assert rolled.json()["version"] == 1
-    assert gateway.pushed == [3, 1]
+    for before in (2, 1):
+        rolled = await gateway.client.post("/v1/models/rollback", headers=admin)
+        assert rolled.json()["version"] == before
+    assert gateway.pushed == [3, 2, 1]
     none_before = await gateway.client.post("/v1/models/rollback", headers=admin)
     assert_problem(none_before, 409, "conflict")
     missing = await gateway.client.post("/v1/models/9/promote", headers=admin)
     assert_problem(missing, 404, "not-found")
+
+
+async def test_a_damaged_bundle_does_not_become_champion(
+    gateway: Any, admin: Any, assert_problem: Any
+) -> None:
+    def damaged(*_: int) -> None:
+        raise InvalidBundle("model.onnx was changed.")
+
+    gateway.registry.promote = gateway.registry.rollback = damaged
+    for action in ("3/promote", "rollback"):
+        answer = await gateway.client.post(f"/v1/models/{action}", headers=admin)
+        assert_problem(answer, 422, "invalid-bundle")
+    assert gateway.pushed == []
+
+
+@pytest.mark.parametrize("error", [MlflowException("secret host"), ConnectionError("secret host")])
+async def test_a_registry_that_does_not_answer_is_unavailable(
+    gateway: Any, admin: Any, assert_problem: Any, error: Exception
+) -> None:
+    def fail(*_: int) -> None:
+        raise error
+
+    gateway.registry.versions = gateway.registry.promote = gateway.registry.rollback = fail
+    requests = [("GET", ""), ("GET", "/2"), ("POST", "/3/promote"), ("POST", "/rollback")]
+    for method, path in requests:
+        answer = await gateway.client.request(method, f"/v1/models{path}", headers=admin)
+        assert_problem(answer, 503, "unavailable")
+        assert "secret" not in answer.text
+        assert answer.headers["Retry-After"] == "5"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from jose import jwt
-from passlib.hash import bcrypt
+from passlib.hash import argon2, bcrypt
 
 from frontend_api.auth import keys
 from frontend_api.auth.limits import ATTEMPTS, WINDOW_S, AttemptLimit
@@ -39,6 +39,28 @@ async def test_a_wrong_password_and_an_unknown_account_answer_alike(
     assert_problem(answer, 401, "unauthorized")
     assert answer.headers["WWW-Authenticate"] == "Bearer"
     assert answer.json()["detail"] == "The address or the password is wrong."
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        FORM | {"password": "x" * 5000},
+        FORM | {"password": "x" * 1025},
+        FORM | {"password": "x\0y"},
+        FORM | {"username": "x" * 255},
+    ],
+)
+@pytest.mark.parametrize("scheme", [argon2, bcrypt])
+async def test_what_no_account_can_have_is_a_wrong_password_and_no_attempt(
+    gateway: Any, assert_problem: Any, form: dict[str, str], scheme: Any
+) -> None:
+    stored = scheme.using(rounds=4).hash(PASSWORD)
+    user = User(email="dora@example.com", password_hash=stored)
+    await gateway.database.run(lambda session: UserRepository(session).add(user))
+    for _ in range(ATTEMPTS + 1):
+        answer = await gateway.client.post("/v1/token", data=form)
+        assert_problem(answer, 401, "unauthorized")
+        assert answer.json()["detail"] == "The address or the password is wrong."
 
 
 async def test_a_sign_in_gives_both_tokens(gateway: Any, dora: User) -> None:
@@ -160,6 +182,12 @@ def test_the_limit_counts_an_account_from_an_address_and_forgets() -> None:
     limit.attempt("a", "here")
 
 
+def test_the_limit_keeps_nothing_of_what_was_sent() -> None:
+    limit = AttemptLimit()
+    limit.attempt("x" * 1_000_000, "here")
+    assert [len(key) for key in limit._attempts] == [32]
+
+
 async def test_a_bcrypt_hash_is_accepted_and_replaced(gateway: Any) -> None:
     old = bcrypt.using(rounds=4).hash(PASSWORD)
     user = User(email="dora@example.com", password_hash=old)
@@ -190,6 +218,13 @@ def test_after_a_rotation_old_tokens_are_read_until_their_key_is_gone(tmp_path: 
     rotated = AccessTokens(keys.load(tmp_path), lifetime)
     assert rotated.read(old) == "someone"
     assert jwt.get_unverified_header(rotated.issue("someone"))["kid"] == "key-2"
+
+
+def test_the_key_with_the_highest_number_signs(tmp_path: Path) -> None:
+    keys.load(tmp_path)
+    for number in (2, 9, 10):
+        (tmp_path / f"key-{number}.pem").write_bytes((tmp_path / "key-1.pem").read_bytes())
+    assert keys.load(tmp_path).current == "key-10"
 
 
 def test_a_file_that_is_no_key_is_named(tmp_path: Path) -> None:

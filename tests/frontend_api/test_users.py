@@ -35,6 +35,7 @@ async def test_an_address_has_one_account(gateway: Any, assert_problem: Any) -> 
     ("changes", "field"),
     [
         ({"password": "elevenchars"}, "password"),
+        ({"password": "twelve chars\0"}, "password"),
         ({"email": "nobody"}, "email"),
         ({"consent": False}, "consent"),
     ],
@@ -55,3 +56,18 @@ async def test_the_first_administrator_is_made_once(gateway: Any) -> None:
     grant = await gateway.state.auth.sign_in("admin@example.com", PASSWORD, "")
     me = await gateway.client.get("/v1/me", headers={"Authorization": f"Bearer {grant.access}"})
     assert me.json()["role"] == "admin"
+
+
+async def test_who_was_signed_in_to_the_administrators_account_is_signed_out(
+    gateway: Any,
+) -> None:
+    users, auth = gateway.state.users, gateway.state.auth
+    await users.register("admin@example.com", "not the operator")
+    await users.register("other@example.com", PASSWORD)
+    before = await auth.sign_in("admin@example.com", "not the operator", "")
+    other = await auth.sign_in("other@example.com", PASSWORD, "")
+    assert await users.ensure_admin("admin@example.com", PASSWORD)
+    for grant, status in ((before, 401), (other, 200)):
+        body = {"refresh_token": grant.refresh}
+        answer = await gateway.client.post("/v1/token/refresh", json=body)
+        assert answer.status_code == status

@@ -1,6 +1,7 @@
 """`gyrus up`: what it refuses, and that nothing stays behind when a part fails."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -11,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from gyrus.errors import InputError, Unavailable
-from gyrus.launch.instance import RunFolder
-from gyrus.launch.local import LocalLauncher, Options, dataset_name
+from gyrus.launch.first_model import dataset_name
+from gyrus.launch.instance import Instance, RunFolder
+from gyrus.launch.local import LocalLauncher, Options
 from gyrus.launch.ports import LOOPBACK, pick_ports
 from gyrus.launch.processes import members
+from gyrus.launch.status import read_status
 from gyrus.progress import Progress
 from gyrus.settings import PlatformSettings
 
@@ -73,6 +76,70 @@ def test_a_gateway_that_ends_stops_all_and_says_where_to_look(tmp_path: Path) ->
     assert [path.name for path in (home / "run").iterdir()] == ["lock"]
 
 
+KEEPS = """
+import os, pathlib
+home = pathlib.Path(os.environ["GYRUS_HOME"])
+with (home / "given").open("a") as given:
+    given.write(os.environ["GYRUS_ADMIN_PASSWORD"] + chr(10))
+"""
+
+
+@pytest.mark.ray
+def test_a_password_that_was_not_shown_is_given_again_at_the_next_start(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="gateway ended"):
+            launcher(home, pick_ports(1)[0], KEEPS).up()
+    first, second = (home / "given").read_text().splitlines()
+    kept = home / "administrator-password"
+    assert first == second == kept.read_text()
+    assert kept.stat().st_mode & 0o777 == 0o600
+
+
+SHOWN = """
+import http.server, os
+class Page(http.server.BaseHTTPRequestHandler):
+    posts = 0
+    def do_GET(self):
+        if Page.posts:
+            os._exit(4)
+        self.answer()
+    def do_POST(self):
+        Page.posts += 1
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.answer()
+        self.wfile.flush()
+        import threading
+        threading.Timer(1, os._exit, [4]).start()
+    def answer(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+http.server.HTTPServer(("127.0.0.1", int(os.environ["GYRUS_PORT"])), Page).serve_forever()
+"""
+
+
+@pytest.mark.ray
+def test_a_password_is_shown_once_and_a_failure_stands_in_the_status(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    starting = launcher(home, pick_ports(1)[0], SHOWN)
+    stages: list[str] = []
+
+    class Watching(Said):
+        def stage(self, message: str) -> None:
+            status = read_status(starting.run.status)
+            stages.append(status.stage if status else "")
+
+    said = Watching()
+    starting.reporter = said
+    with pytest.raises(Unavailable, match=r"exit code 4"):
+        starting.up()
+    assert [line for line in said.lines if "password" in line]
+    assert (home / "administrator").exists()
+    assert not (home / "administrator-password").exists()
+    assert stages[-1] == "failed"
+
+
 START = """
 import sys
 from pathlib import Path
@@ -107,5 +174,38 @@ def test_a_signal_during_the_start_stops_all(tmp_path: Path, number: signal.Sign
 
 
 def test_a_folders_name_becomes_a_datasets_name() -> None:
-    assert dataset_name(Path("/data/Brain MRI (2020)")) == "brain-mri-2020"
-    assert dataset_name(Path("/")) == "images"
+    assert re.fullmatch(r"brain-mri-2020-[0-9a-f]{8}", dataset_name(Path("/data/Brain MRI (2020)")))
+    assert re.fullmatch(r"images-[0-9a-f]{8}", dataset_name(Path("/")))
+    assert len(dataset_name(Path("/data") / ("long" * 50))) == 41
+
+
+def test_two_folders_of_one_name_are_two_datasets() -> None:
+    assert dataset_name(Path("/a/images")) != dataset_name(Path("/b/images"))
+    assert dataset_name(Path("/a/images")) == dataset_name(Path("/a/c/../images"))
+
+
+def test_what_a_killed_instance_wrote_is_gone_before_its_parts_are_ended(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind((LOOPBACK, 0))
+        other.listen()
+        port = other.getsockname()[1]
+        folder = RunFolder(tmp_path / "home")
+        folder.path.mkdir(parents=True)
+        ray_folder = tmp_path / "ray"
+        ray_folder.mkdir()
+        folder.write(
+            Instance(
+                mark="none",
+                pid=1,
+                port=port,
+                url="",
+                serve_url="",
+                serve_api="",
+                ray_address="",
+                ray_folder=ray_folder,
+            )
+        )
+        with pytest.raises(InputError, match="is taken"):
+            launcher(tmp_path / "home", port).up()
+    assert folder.read() is None
+    assert not ray_folder.exists()

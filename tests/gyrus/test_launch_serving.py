@@ -47,8 +47,13 @@ class FakeServe:
         self.config: dict[str, Any] = {"applications": []}
         self.puts: list[dict[str, Any]] = []
         self.left = 0
+        self.served: dict[str, str] | None = None
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.url.host == "127.0.0.1":
+            assert request.headers["Authorization"] == "Bearer secret"
+            assert request.url.port == 8001
+            return httpx.Response(200, json={"model": self.served})
         if request.headers.get("Authorization") != "Bearer token":
             return httpx.Response(401, text="no token")
         if request.method == "PUT":
@@ -71,8 +76,9 @@ class FakeServe:
         return httpx.Response(200, json={**kept, "applications": applications})
 
 
-def client(serve: FakeServe, token: str = "token") -> ServeClient:
-    return ServeClient("http://ray", token, transport=httpx.MockTransport(serve))
+def client(serve: FakeServe, token: str = "token", secret: str | None = None) -> ServeClient:
+    transport = httpx.MockTransport(serve)
+    return ServeClient("http://ray", token, secret=secret, transport=transport)
 
 
 def test_both_applications_are_deployed_on_loopback_with_the_champion() -> None:
@@ -106,6 +112,27 @@ def test_a_push_changes_the_model_and_nothing_else() -> None:
     for application in before["applications"][:2]:
         application["deployments"][0]["user_config"] = TOLD
     assert serve.puts[-1] == before
+
+
+@pytest.mark.parametrize(
+    ("served", "keeps"), [({"version": "2", "digest": "old"}, "version 2"), (None, "none")]
+)
+def test_a_push_that_a_replica_refused_is_unavailable(
+    served: dict[str, str] | None, keeps: str
+) -> None:
+    serve = FakeServe()
+    client(serve).deploy(None, 8001)
+    serve.served = served
+    with pytest.raises(Unavailable, match=f"/classify refused the model and serve {keeps}"):
+        client(serve, secret="secret").push(MODEL)
+
+
+def test_a_push_that_the_replicas_took_is_confirmed() -> None:
+    serve = FakeServe()
+    client(serve).deploy(None, 8001)
+    serve.served = {"version": "3", "digest": "abc"}
+    with client(serve, secret="secret") as asking:
+        asking.push(MODEL)
 
 
 def test_a_push_before_the_applications_are_there_is_unavailable() -> None:

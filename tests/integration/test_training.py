@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,8 @@ from gyrus.datasets import Dataset
 
 pytestmark = pytest.mark.ray
 
-EPOCHS = 3
+EPOCHS = 8
+BATCH = 4
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,7 @@ def train(
     command = [sys.executable, "-m", "training_jobs", "--run", run]
     command += ["--storage", str(home / "runs"), "--dataset", str(dataset.folder)]
     command += ["--workers", "2", "--epochs", str(EPOCHS), "--filters", "4"]
+    command += ["--batch", str(BATCH)]
     environment = {**os.environ, "GYRUS_HOME": str(home)}
     environment.pop("RAY_ADDRESS", None)
     with (home / f"{run}.log").open("wb") as log:
@@ -63,7 +64,6 @@ def test_a_killed_worker_costs_no_step(dataset: Dataset, tmp_path: Path) -> None
             if "RayTrainWorker" in " ".join(child.cmdline())
         ]
         assert len(workers) == 2
-        time.sleep(0.5)
         os.kill(workers[1].pid, signal.SIGKILL)
         killed.append(workers[1].pid)
 
@@ -71,6 +71,6 @@ def test_a_killed_worker_costs_no_step(dataset: Dataset, tmp_path: Path) -> None
     assert killed
     assert "restart" in {event["kind"] for event in disturbed}
     assert undisturbed[-1]["kind"] == disturbed[-1]["kind"] == "done"
-    steps = -(-len(dataset.split("train")) // 32) * EPOCHS
+    steps = -(-len(dataset.split("train")) // BATCH) * EPOCHS
     assert disturbed[-1]["step"] == undisturbed[-1]["step"] == steps
     assert [e["message"] for e in (undisturbed[-1], disturbed[-1])] == ["version 1", "version 2"]

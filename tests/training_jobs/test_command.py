@@ -19,6 +19,7 @@ from training_jobs.__main__ import main
         (["--dataset", "nowhere"], "nowhere"),
         (["--weights", "missing.h5"], "missing.h5"),
         (["--resume"], "There is no run"),
+        (["--batch", "1", "--workers", "2"], "too small for 2 workers"),
     ],
 )
 def test_bad_input_ends_with_2_and_a_line_that_says_what(

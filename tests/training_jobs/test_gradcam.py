@@ -44,7 +44,7 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: Any) -> tuple[kera
 
 def tape_cam(model: keras.Model, images: Any, label: int) -> Any:
     """Grad-CAM of one class by differentiation, (N, rows, columns)."""
-    both = keras.Model(model.inputs, [model.get_layer(FEATURES).output, model.output])
+    both = keras.Model(model.input, [model.get_layer(FEATURES).output, model.output])
     with tf.GradientTape() as tape:
         maps, logits = both(images, training=False)
         score = logits[:, label]

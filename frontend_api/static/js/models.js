@@ -75,10 +75,9 @@ function standing(model) {
 
 /** The tumour-or-not AUROC with its interval. */
 function auroc(metrics) {
-  const name = Object.keys(metrics).find((key) => /auroc$/.test(key));
-  if (!name) return '–';
-  const shown = (value) => value.toFixed(3);
-  const [low, high] = [metrics[`${name}_low`], metrics[`${name}_high`]];
+  const { auroc: value, auroc_low: low, auroc_high: high } = metrics;
+  if (value === undefined) return '–';
+  const shown = (number) => number.toFixed(3);
   const interval = low === undefined ? '' : ` (${shown(low)} to ${shown(high)})`;
-  return `${shown(metrics[name])}${interval}`;
+  return `${shown(value)}${interval}`;
 }

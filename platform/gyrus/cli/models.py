@@ -83,7 +83,9 @@ def _serve(settings: PlatformSettings, model: "ModelVersion", as_json: bool) -> 
     instance = folder.running()
     if instance is not None:
         try:
-            ServeClient(instance.serve_api, folder.ray_token.read_text()).push(model)
+            token, secret = folder.ray_token.read_text(), folder.serve_secret.read_text()
+            with ServeClient(instance.serve_api, token, secret=secret) as serve:
+                serve.push(model)
         except Unavailable as error:
             raise Unavailable(
                 f"Version {model.version} is champion now, but the replicas did not take it: "

@@ -14,6 +14,8 @@ from gyrus.progress import Progress
 from gyrus.settings import PlatformSettings
 
 GRACE_S = 15.0
+NAME_LENGTH = 32
+"""So much of the dataset's name goes into a run's, which has at most 63 characters."""
 
 
 class Architecture(StrEnum):
@@ -81,7 +83,7 @@ def train(
     if not (folder / "dataset.json").is_file():
         raise InputError(f"There is no dataset {dataset}. `gyrus data list` shows which there are.")
     now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    name = run or f"{dataset}-{given.get('model', 'cnn')}-{now}"
+    name = run or f"{dataset[:NAME_LENGTH]}-{given.get('model', 'cnn')}-{now}"
     _run(settings, name, {"dataset": folder, **given}, as_json)
 
 
@@ -97,7 +99,7 @@ def _run(settings: PlatformSettings, run: str, options: dict[str, object], as_js
     folder = RunFolder(settings.home)
     instance = folder.running()
     environment = {
-        **os.environ,
+        **{k: v for k, v in os.environ.items() if k not in {"RAY_ADDRESS", "RAY_NAMESPACE"}},
         **LOCAL_RAY,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "GYRUS_HOME": str(settings.home),

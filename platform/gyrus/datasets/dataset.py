@@ -28,8 +28,8 @@ MANIFEST_SCHEMA = pa.schema(
     ]
 )
 
-WITHOUT_TUMOUR = frozenset({"no", "notumor", "no_tumor", "no_tumour", "normal", "healthy", "none"})
-"""Class names that mean: no tumour."""
+WITHOUT_TUMOUR = frozenset({"no", "notumor", "notumour", "normal", "healthy", "none", "negative"})
+"""Class names, letters only, that mean: no tumour."""
 
 
 class Refused(BaseModel):

@@ -131,7 +131,9 @@ def describe(
         name=name,
         synthetic=synthetic,
         classes=classes,
-        tumour_classes=[label for label in classes if label not in WITHOUT_TUMOUR],
+        tumour_classes=[
+            label for label in classes if re.sub("[^a-z]", "", label) not in WITHOUT_TUMOUR
+        ],
         counts={split: {label: counts[split, label] for label in classes} for split in SPLITS},
         digest=_digest([array.digest.hexdigest() for array in arrays] + lines),
         split_digest=_digest([f"{row.source}\t{row.sha256}\t{row.split}" for row in rows]),

@@ -1,19 +1,19 @@
 """All of Gyrus on one machine: `gyrus up`."""
 
 import os
-import re
 import secrets
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
 from gyrus.client import GatewayClient
-from gyrus.errors import InputError, Unavailable
+from gyrus.errors import GyrusError, InputError, Unavailable
 from gyrus.launch.files import write_whole
+from gyrus.launch.first_model import FirstModel, Reporter, describe_champion
 from gyrus.launch.instance import Instance, RunFolder
 from gyrus.launch.loopback import WORKER_SETUP
 from gyrus.launch.ports import LOOPBACK, is_free, pick_ports
@@ -21,13 +21,8 @@ from gyrus.launch.processes import Processes, sweep
 from gyrus.launch.ray_head import RayHead
 from gyrus.launch.signals import ending_raises, ignore_ending
 from gyrus.launch.status import Stage, Status, write_status
-from gyrus.launch.training import TRAINING, follow, training_command, version_of
-from gyrus.progress import Progress
+from gyrus.launch.training import TRAINING
 from gyrus.settings import PlatformSettings
-
-if TYPE_CHECKING:
-    from gyrus.datasets import Dataset
-    from gyrus.registry import ModelVersion, Registry
 
 GATEWAY = "gateway"
 RAY = "ray"
@@ -40,26 +35,10 @@ WATCH_S = 1.0
 
 ADMIN_EMAIL = "admin@example.com"
 ADMIN_MARKER = "administrator"
+"""The file that says that the administrator's password was shown."""
 
-FIRST_DATASET = "phantom"
-FIRST_TRAINING: Mapping[str, object] = {"model": "cnn", "workers": 1, "epochs": 22, "patience": 8}
-"""The run of a first start: minutes on two cores, and a model that is worth showing."""
-
-
-class Reporter(Protocol):
-    """Who tells the user how a start goes."""
-
-    def stage(self, message: str) -> None:
-        """Another stage began."""
-
-    def progress(self, event: Progress) -> None:
-        """The training went on."""
-
-    def count(self, message: str, done: int, of: int) -> None:
-        """So many of so many images are done."""
-
-    def note(self, message: str) -> None:
-        """Something to remember."""
+ADMIN_PASSWORD = "administrator-password"  # noqa: S105 - a file's name
+"""The file that keeps a made password until it was shown: the account may be older than that."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +118,11 @@ class LocalLauncher:
             while True:
                 self.processes.check()
                 time.sleep(WATCH_S)
+        except GyrusError as error:
+            message = " ".join(error.detail.split())
+            with suppress(OSError):
+                write_status(self.run.status, Status(stage="failed", message=message))
+            raise
         finally:
             ignore_ending()
             self.reporter.stage("Stopping.")
@@ -164,7 +148,7 @@ class LocalLauncher:
         email = environment.get("GYRUS_ADMIN_EMAIL", ADMIN_EMAIL)
         is_first = not (self.home / ADMIN_MARKER).exists()
         made = is_first and not environment.get("GYRUS_ADMIN_PASSWORD")
-        password = secrets.token_urlsafe(12) if made else ""
+        password = self._made_password() if made else ""
         own = {
             "GYRUS_HOST": LOOPBACK,
             "GYRUS_PORT": str(self.settings.port),
@@ -178,6 +162,13 @@ class LocalLauncher:
         }
         self.processes.start(GATEWAY, self.gateway, {**environment, **own}, folder=self.home)
         return password
+
+    def _made_password(self) -> str:
+        """The administrator's password, the same at each start until it was shown."""
+        kept = self.home / ADMIN_PASSWORD
+        if not kept.is_file():
+            write_whole(kept, secrets.token_urlsafe(12))
+        return kept.read_text()
 
     def _wait_for_gateway(self, password: str) -> None:
         """Wait for the page, tell its address, and the administrator's password if it is new."""
@@ -194,6 +185,7 @@ class LocalLauncher:
             if password and gateway.signs_in(email, password):
                 self.reporter.note(f"Administrator: {email}, password: {password} (shown once)")
                 write_whole(self.home / ADMIN_MARKER, f"{email}\n")
+                (self.home / ADMIN_PASSWORD).unlink(missing_ok=True)
 
     def _serve(self, ray: RayHead, environment: Mapping[str, str], serve_port: int) -> None:
         """Find or make a champion, and serve it."""
@@ -203,7 +195,10 @@ class LocalLauncher:
         registry = Registry(self.settings.registry_uri, self.home)
         champion = registry.champion()
         if champion is None and self.options.train:
-            champion = self._first_champion(registry, ray, environment)
+            first = FirstModel(
+                self.settings, self.options.data, self.processes, self.run.status, self.reporter
+            )
+            champion = first.make(registry, ray, environment)
         elif self.options.data is not None:
             self.reporter.note(
                 "--data was not used: it is for a first training. "
@@ -211,71 +206,10 @@ class LocalLauncher:
             )
         ray.wait(self.processes.check)
         self._tell("deploying", "Starting the replicas that answer.")
-        client = ServeClient(ray.api, self.run.ray_token.read_text())
-        client.deploy(champion, serve_port, check=self.processes.check)
+        with ServeClient(ray.api, self.run.ray_token.read_text()) as client:
+            client.deploy(champion, serve_port, check=self.processes.check)
         self._tell("ready", f"Ready at {self.url}")
         self.reporter.note(describe_champion(champion))
-
-    def _first_champion(
-        self, registry: "Registry", ray: RayHead, environment: Mapping[str, str]
-    ) -> "ModelVersion":
-        dataset = self._first_dataset()
-        run = f"first-{dataset.name}-{dataset.digest[:8]}"
-        trained = next((one for one in registry.versions() if one.card.run == run), None)
-        if trained is not None:
-            return registry.promote(trained.version)
-        ray.wait(self.processes.check)
-        self._tell("training", f"Training a first model on {dataset.name}.")
-        resumed = (self.settings.runs / run).exists()
-        options: dict[str, object] = {"resume": True}
-        if not resumed:
-            options = {"dataset": dataset.folder, **FIRST_TRAINING}
-        child = self.processes.start(
-            TRAINING,
-            training_command(run, self.settings.runs, options),
-            {**environment, "RAY_ADDRESS": ray.address},
-            folder=self.home,
-            pipe=True,
-        )
-        version = 0
-        for event in follow(child.process, child.log):
-            self.processes.check(GATEWAY, RAY)
-            write_status(
-                self.run.status,
-                Status(stage="training", message=event.describe(), progress=event),
-            )
-            self.reporter.progress(event)
-            if event.kind == "done":
-                version = version_of(event)
-        self.processes.stop(TRAINING, grace=GRACE_S)
-        return registry.promote(version)
-
-    def _first_dataset(self) -> "Dataset":
-        from gyrus.datasets import Dataset, import_folder
-
-        source = self.options.data
-        name = FIRST_DATASET if source is None else dataset_name(source)
-        folder = self.settings.datasets / name
-        if folder.exists():
-            return Dataset.open(folder)
-        if source is not None:
-            message = f"Reading the images of {source}."
-            self._tell("generating", message)
-            return import_folder(
-                source, self.settings.datasets, name, progress=self._counter(message)
-            )
-        from gyrus.phantom import generate
-
-        message = "Drawing images of generated patients to learn from."
-        self._tell("generating", message)
-        return generate(self.settings.datasets, name=name, progress=self._counter(message))
-
-    def _counter(self, message: str) -> Callable[[int, int], None]:
-        def count(done: int, of: int) -> None:
-            self.processes.check()
-            self.reporter.count(message, done, of)
-
-        return count
 
     def _tell(self, stage: Stage, message: str) -> None:
         write_status(self.run.status, Status(stage=stage, message=message))
@@ -284,25 +218,9 @@ class LocalLauncher:
     def _sweep_after_a_kill(self) -> None:
         """End what an instance left that could not stop itself."""
         left = self.run.read()
+        # From here on `gyrus down` would signal whoever has that process's number now.
+        for path in (self.run.instance, self.run.status):
+            path.unlink(missing_ok=True)
         if left is not None:
             sweep(left.mark)
             shutil.rmtree(left.ray_folder, ignore_errors=True)
-
-
-def dataset_name(folder: Path) -> str:
-    """A name for the dataset that is imported from `folder`."""
-    words = re.findall(r"[a-z0-9]+", folder.resolve().name.lower())
-    return "-".join(words) or "images"
-
-
-def describe_champion(champion: "ModelVersion | None") -> str:
-    """What is served, and what that is worth, in plain words."""
-    if champion is None:
-        return (
-            "No model is champion, so nothing is predicted yet. Train one with `gyrus train`, then "
-            "`gyrus models promote`."
-        )
-    name = f"Model version {champion.version} ({champion.card.architecture})"
-    if champion.card.synthetic:
-        return f"{name} was trained on generated images only: it shows how Gyrus works, no more."
-    return f"{name} was trained on {champion.card.dataset}. It is not a medical device."

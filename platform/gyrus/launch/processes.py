@@ -77,6 +77,10 @@ class Processes:
         self._sessions.add(process.pid)
         return child
 
+    def names(self) -> list[str]:
+        """The children that were started and not stopped."""
+        return list(self._children)
+
     def check(self, *names: str) -> None:
         """Notice a child that ended by itself; only those of `names`, if any are given.
 

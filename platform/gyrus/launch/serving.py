@@ -1,8 +1,10 @@
 """Models into replicas: Ray Serve's declarative configuration, over its REST API."""
 
+import os
 import time
 from collections.abc import Callable
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import httpx
 
@@ -16,6 +18,7 @@ APPLICATIONS = {"classify": "Classify", "explain": "Explain"}
 PATH = "/api/serve/applications/"
 FAILED = {"DEPLOY_FAILED", "UNHEALTHY"}
 POLL_S = 0.3
+WILDCARDS = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not listened on
 
 
 def user_config(model: ModelVersion | None) -> dict[str, str]:
@@ -47,15 +50,21 @@ def configuration(model: ModelVersion | None, port: int) -> dict[str, Any]:
 
 
 class ServeClient:
-    """Ray Serve behind the dashboard at `api_url`, which may ask for a token."""
+    """Ray Serve behind the dashboard at `api_url`, which may ask for a token.
+
+    `secret` is the replicas' own, from GYRUS_SERVE_SECRET unless given; without one they are not
+    asked which model they serve.
+    """
 
     def __init__(
         self,
         api_url: str,
         token: str | None,
         *,
+        secret: str | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
+        self._secret = secret or os.environ.get("GYRUS_SERVE_SECRET", "")
         self._client = httpx.Client(
             base_url=api_url,
             headers={"Authorization": f"Bearer {token}"} if token else {},
@@ -63,6 +72,19 @@ class ServeClient:
             trust_env=False,
             transport=transport,
         )
+
+    def __enter__(self) -> Self:
+        """Open nothing yet: the first call does."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connections."""
+        self._client.close()
 
     def deploy(
         self,
@@ -106,6 +128,28 @@ class ServeClient:
         kept = {key: details[key] for key in ("proxy_location", "http_options") if details.get(key)}
         self._put({**kept, "applications": [one for one in applications if one]})
         self._wait(lambda: None, seconds)
+        if self._secret:
+            for application in ours:
+                self._confirm(application["route_prefix"], kept.get("http_options", {}), model)
+
+    def _confirm(self, path: str, http: dict[str, Any], model: ModelVersion | None) -> None:
+        """Ask a replica which model it serves: one that refuses a model is healthy all the same."""
+        host, port = http.get("host", LOOPBACK), http.get("port", 8000)
+        if host in WILDCARDS:
+            host = self._client.base_url.host
+        url = httpx.URL(scheme="http", host=host, port=port, path=path)
+        try:
+            response = self._client.get(url, headers={"Authorization": f"Bearer {self._secret}"})
+        except httpx.TransportError as error:
+            raise Unavailable(f"The replicas of {path} do not answer.") from error
+        if not response.is_success:
+            raise Unavailable(f"The replicas of {path} answered with {response.status_code}.")
+        served = response.json()["model"]
+        if (served["digest"] if served else None) != (model.digest if model else None):
+            keeps = f"version {served['version']}" if served else "none"
+            raise Unavailable(
+                f"The replicas of {path} refused the model and serve {keeps}. Their log says why."
+            )
 
     def _get(self) -> Any:
         return self._send("GET", None).json()
