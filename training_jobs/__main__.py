@@ -11,6 +11,8 @@ from typing import Any, TextIO
 os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "600")
+# Workers wait for this look after each checkpoint: the default of 2 s can be half of an epoch.
+os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 if not os.environ.get("RAY_ADDRESS"):
     # Ray of our own, then: only so does it bind loopback alone.

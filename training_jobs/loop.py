@@ -122,6 +122,8 @@ class Worker:
     def _restore(self) -> None:
         checkpoint = train.get_checkpoint()
         if checkpoint is None:
+            if (self._config.folder / "progress.jsonl").stat().st_size:
+                self._tell("restart", message="starting again, for there was no checkpoint yet")
             return
         with checkpoint.as_directory() as folder:
             state = State.load(Path(folder))

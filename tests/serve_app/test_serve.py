@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from gyrus.bundle import ONNX, read_card
+from gyrus.errors import Unavailable
 from gyrus.launch.ports import LOOPBACK, pick_ports
 from gyrus.launch.processes import Processes
 from gyrus.launch.ray_head import RayHead
@@ -37,7 +38,9 @@ class Cluster:
         self.port = pick_ports(1)[0]
         self.processes = Processes(f"tests-{os.getpid()}", folder / "logs")
         self.transport = httpx.HTTPTransport()
-        self.serve = ServeClient(self.head.api, token.read_text(), transport=self.transport)
+        self.serve = ServeClient(
+            self.head.api, token.read_text(), secret=SECRET, transport=self.transport
+        )
         self.ray = self.processes.start(
             "ray",
             self.head.command,
@@ -139,7 +142,8 @@ def test_replicas_answer_refuse_and_change_models_in_place(
 
     broken = version_of(make_bundle("3", seed=3))
     (broken.bundle / ONNX).write_bytes(b"changed")
-    cluster.serve.push(broken)
+    with pytest.raises(Unavailable):
+        cluster.serve.push(broken)
     assert http.post("/classify", content=png).json()["model"]["version"] == "2"
     assert http.get("/classify").json()["model"]["version"] == "2"
     assert cluster.replicas() == replicas, "a replica was replaced"
