@@ -10,10 +10,14 @@ from training_jobs.augment import augment
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.float32]]
 
+LEAST_STEPS = 32
+"""An epoch of a small dataset passes it more than once: patience, the learning rate's plateaus and
+batch normalisation all count epochs, and after five steps there is nothing to judge yet."""
+
 
 def steps_per_epoch(images: int, batch: int) -> int:
     """How many steps of the whole group make an epoch."""
-    return -(-images // batch)
+    return max(-(-images // batch), LEAST_STEPS)
 
 
 def class_weights(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
@@ -26,8 +30,8 @@ def class_weights(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32
 class TrainBatches:
     """The training split in seeded order, cut into this rank's share of each global batch.
 
-    The last batch of an epoch is filled up from the epoch's start. Order and augmentation depend on
-    the seed, the epoch and the image only, so a resumed epoch is the epoch that was lost.
+    The last batch of an epoch is filled up from a further pass. Order and augmentation depend on
+    the seed, the epoch and the place in it only, so a resumed epoch is the epoch that was lost.
     """
 
     def __init__(self, dataset: Dataset, *, batch: int, rank: int, world: int, seed: int) -> None:
@@ -39,14 +43,16 @@ class TrainBatches:
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """Yield images (n, 224, 224, 1), labels (n,) and sample weights (n,) of each step."""
-        order = np.random.default_rng([self._seed, number]).permutation(self._rows)
-        order = np.resize(order, self.steps * self._batch)
-        for step in order.reshape(self.steps, self._batch):
-            rows = np.array_split(step, self._world)[self._rank]
-            labels = self._dataset.labels[rows]
-            images = np.stack([self._augmented(number, int(row)) for row in rows])
+        total = self.steps * self._batch
+        rng = np.random.default_rng([self._seed, number])
+        passes = -(-total // len(self._rows))
+        order = np.concatenate([rng.permutation(self._rows) for _ in range(passes)])[:total]
+        for places in np.arange(total).reshape(self.steps, self._batch):
+            mine = np.array_split(places, self._world)[self._rank]
+            labels = self._dataset.labels[order[mine]]
+            images = np.stack([self._augmented(number, place, order[place]) for place in mine])
             yield images[..., None], labels.astype(np.int32), self._weights[labels]
 
-    def _augmented(self, epoch: int, row: int) -> NDArray[np.uint8]:
-        rng = np.random.default_rng([self._seed, epoch, row])
+    def _augmented(self, epoch: int, place: int, row: int) -> NDArray[np.uint8]:
+        rng = np.random.default_rng([self._seed, epoch, place])
         return augment(np.asarray(self._dataset.images[row]), rng)

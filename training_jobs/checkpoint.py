@@ -11,18 +11,21 @@ from numpy.typing import NDArray
 from training_jobs.schedule import Schedule
 
 Arrays = list[NDArray[Any]]
+ARRAYS = ("weights", "average", "best", "optimizer")
 
 
 @dataclass
 class State:
-    """What a run needs to go on as if it had never stopped.
+    """What a run needs to go on, but for the state of dropout's generator, which starts over.
 
-    `epoch` epochs are done. `weights` are the model's, `best` those of the best epoch so far;
-    `optimizer` holds all of the optimizer's variables, its iterations among them.
+    `epoch` epochs are done. `weights` are the model's, `average` their moving average, `best` the
+    average of the best epoch so far; `optimizer` holds all of the optimizer's variables, its
+    iterations among them.
     """
 
     epoch: int
     weights: Arrays
+    average: Arrays
     best: Arrays
     optimizer: Arrays
     schedule: Schedule
@@ -36,7 +39,7 @@ class State:
         """Write the state into `folder`."""
         arrays = {
             f"{group}_{index:04d}": array
-            for group in ("weights", "best", "optimizer")
+            for group in ARRAYS
             for index, array in enumerate(getattr(self, group))
         }
         np.savez(folder / "state.npz", allow_pickle=False, **arrays)
@@ -50,6 +53,6 @@ class State:
         with np.load(folder / "state.npz", allow_pickle=False) as file:
             groups = {
                 group: [file[name] for name in sorted(file.files) if name.startswith(f"{group}_")]
-                for group in ("weights", "best", "optimizer")
+                for group in ARRAYS
             }
         return cls(epoch=rest["epoch"], schedule=Schedule(**rest["schedule"]), **groups)

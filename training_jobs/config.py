@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Architecture = Literal["cnn", "mobilenetv2", "resnet50"]
 
@@ -12,7 +12,8 @@ class TrainConfig(BaseModel):
     """The recipe of a run; written into its folder as `config.json`, from where it resumes.
 
     `batch` and `learning_rate` are those of the whole group of workers: a run is the same run
-    however many workers it is spread over. `weights` is `none`, `imagenet` or the path of a Keras
+    however many workers share it, but for what each of them does alone: dropout, and batch
+    normalisation's statistics in training. `weights` is `none`, `imagenet` or the path of a Keras
     weights file, for MobileNetV2 and ResNet50; `alpha` is MobileNetV2's width, `filters` those of
     the CNN's first block. `frozen_epochs` is how long a pretrained base rests before its last
     layers train too.
@@ -34,6 +35,12 @@ class TrainConfig(BaseModel):
     frozen_epochs: Annotated[int, Field(ge=0)] = 2
     patience: Annotated[int, Field(ge=1)] = 10
     seed: Annotated[int, Field(ge=0)] = 0
+
+    @field_validator("dataset", "storage")
+    @classmethod
+    def _from_the_root(cls, path: Path) -> Path:
+        """Workers run in other folders."""
+        return path.expanduser().resolve()
 
     @model_validator(mode="after")
     def _every_worker_has_work(self) -> Self:

@@ -50,7 +50,8 @@ def choose_threshold(tumour: Floats, truth: NDArray[np.bool_]) -> float:
 def conformal_limit(distances: Floats, error: float = 0.01) -> float:
     """The distance that an image like these exceeds with probability `error` at most.
 
-    The split-conformal quantile (Vovk et al. 2005); the largest distance where there are too few.
+    The split-conformal quantile (Vovk et al. 2005). Of fewer than 1/`error` - 1 images it is the
+    largest distance, and the probability 1/(n + 1).
     """
     rank = int(np.ceil((len(distances) + 1) * (1 - error)))
     return float(np.sort(distances)[min(rank, len(distances)) - 1])

@@ -1,19 +1,22 @@
 """A whole run: train on Ray, then evaluate, export and register."""
 
 import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 import ray
+from pydantic import ValidationError
 from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.tensorflow import TensorflowTrainer
 from ray.train.v2.api.exceptions import TrainingFailedError
 
+from gyrus.bundle import CARD, read_card
 from gyrus.datasets import Dataset
-from gyrus.errors import Conflict, GyrusError, InvalidDataset, NotFound
+from gyrus.errors import Conflict, InputError, InvalidDataset, NotFound, TrainingFailed
+from gyrus.launch.ports import LOOPBACK
 from gyrus.progress import Progress
 from gyrus.registry import Registry
 from gyrus.settings import PlatformSettings
@@ -29,23 +32,22 @@ BUNDLE = "bundle"
 MAX_FAILURES = 5
 """So many lost workers or nodes a run survives."""
 
+MAX_START_FAILURES = 3
+"""So often the workers may fail to find room, ten minutes each time."""
+
 CPUS_PER_WORKER = 1
 FOLLOW_S = 0.3
-
-
-class TrainingFailed(GyrusError):
-    """The training ended before its time."""
-
-    type = "training-failed"
-    title = "Training failed"
 
 
 def prepare(config: TrainConfig) -> Dataset:
     """Check what a new run needs, and make its folder.
 
+    Pretrained weights are fetched and tried here, once, before any worker wants them.
+
     Raises:
         Conflict: a run of this name is there already.
         InvalidDataset: the dataset cannot be read, or a split of it is empty.
+        InputError: the weights cannot be had, or belong to another model.
     """
     dataset = Dataset.open(config.dataset)
     for split in ("train", "validation", "calibration", "test"):
@@ -57,6 +59,14 @@ def prepare(config: TrainConfig) -> Dataset:
         raise Conflict(f"A run named {config.run} is there already. Resume it, or name another.")
     if config.weights not in {"none", "imagenet"} and not Path(config.weights).is_file():
         raise NotFound(f"There is no weights file {config.weights}.")
+    if config.pretrained:
+        try:
+            build(config, len(dataset.classes))
+        except Exception as error:  # Keras raises all kinds
+            reason = str(error).strip().partition("\n")[0]
+            raise InputError(
+                f"The weights {config.weights} cannot be loaded into {config.model}: {reason}"
+            ) from error
     config.folder.mkdir(parents=True, exist_ok=True)
     part = config.folder / f".{CONFIG}"
     part.write_text(config.model_dump_json(indent=2) + "\n")
@@ -73,22 +83,29 @@ def load_config(storage: Path, run: str) -> TrainConfig:
     path = storage / run / CONFIG
     if not path.is_file():
         raise NotFound(f"There is no run {run} in {storage}.")
-    return TrainConfig.model_validate_json(path.read_bytes())
+    config = TrainConfig.model_validate_json(path.read_bytes())
+    return config.model_copy(update={"storage": storage.resolve()})
 
 
 def execute(config: TrainConfig, tell: Callable[[Progress], None]) -> None:
     """Train, evaluate, export and register; `tell` hears of every event.
 
+    A run that is over already keeps its bundle, and so its version.
+
     Raises:
-        TrainingFailed: the workers failed more often than a run survives.
+        TrainingFailed: the workers failed more often than a run survives, or the loss grew without
+            bounds.
+        InputError: there is no room for so many workers.
     """
     dataset = Dataset.open(config.dataset)
     with _ray(config.workers), _told(config.folder / PROGRESS, tell):
         state = _train(config)
-    model = build(config, len(dataset.classes), load_weights=False)
-    model.set_weights(state.best)
-    shutil.rmtree(config.folder / BUNDLE, ignore_errors=True)
-    card = export_bundle(model, config, dataset, config.folder / BUNDLE)
+    if (config.folder / BUNDLE / CARD).is_file():
+        card = read_card(config.folder / BUNDLE)
+    else:
+        model = build(config, len(dataset.classes), load_weights=False)
+        model.set_weights(state.best)
+        card = export_bundle(model, config, dataset, config.folder / BUNDLE)
     evaluation = Progress(
         run=config.run,
         kind="evaluation",
@@ -117,8 +134,11 @@ def _train(config: TrainConfig) -> State:
         ),
         run_config=RunConfig(
             name=config.run,
-            storage_path=str(config.storage.resolve()),
-            failure_config=FailureConfig(max_failures=MAX_FAILURES),
+            storage_path=str(config.storage),
+            failure_config=FailureConfig(
+                max_failures=MAX_FAILURES,
+                controller_failure_limit=MAX_START_FAILURES,  # type: ignore[call-arg] # Train V2
+            ),
             checkpoint_config=CheckpointConfig(num_to_keep=2),
         ),
     )
@@ -127,6 +147,9 @@ def _train(config: TrainConfig) -> State:
     except TrainingFailedError as error:
         reason = str(error).strip().splitlines()[-1:]
         raise TrainingFailed(f"The workers failed: {' '.join(reason)}") from error
+    last = _read_events(config.folder / PROGRESS)[-1:]
+    if last and last[0].kind == "failed":
+        raise TrainingFailed(last[0].message)
     if result.checkpoint is None:
         raise TrainingFailed("The workers ended without a checkpoint.")
     with result.checkpoint.as_directory() as folder:
@@ -136,8 +159,16 @@ def _train(config: TrainConfig) -> State:
 @contextmanager
 def _ray(workers: int) -> Iterator[None]:
     """Join the Ray that `RAY_ADDRESS` names, or start one on loopback for this run."""
-    if os.environ.get("RAY_ADDRESS"):
+    if address := os.environ.get("RAY_ADDRESS"):
         ray.init(log_to_driver=False)
+        resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        room = int(resources.get("CPU", 0)) // CPUS_PER_WORKER
+        # A cluster can grow, one machine cannot.
+        if address.startswith(LOOPBACK) and workers > room:
+            ray.shutdown()
+            raise InputError(
+                f"The running Gyrus has room for {room} workers, not {workers}. Ask for fewer."
+            )
     else:
         ray.init(
             address="local",
@@ -154,7 +185,7 @@ def _ray(workers: int) -> Iterator[None]:
 
 @contextmanager
 def _told(path: Path, tell: Callable[[Progress], None]) -> Iterator[None]:
-    """Tell of the lines that the first worker adds to `path`, as they come."""
+    """Tell of the lines that the first worker adds to `path`, as they come; not of a failure."""
     path.touch()
     ended = threading.Event()
 
@@ -163,8 +194,9 @@ def _told(path: Path, tell: Callable[[Progress], None]) -> Iterator[None]:
             file.seek(0, os.SEEK_END)
             while True:
                 last_look = ended.is_set()
-                while line := file.readline():
-                    tell(Progress.model_validate_json(line))
+                for event in _events(file):
+                    if event.kind != "failed":
+                        tell(event)
                 if last_look:
                     return
                 ended.wait(FOLLOW_S)
@@ -176,3 +208,20 @@ def _told(path: Path, tell: Callable[[Progress], None]) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
+
+
+def _read_events(path: Path) -> list[Progress]:
+    with path.open() as file:
+        return list(_events(file))
+
+
+def _events(file: TextIO) -> Iterator[Progress]:
+    """The events that whole lines tell of, from where the file was read to."""
+    while True:
+        start = file.tell()
+        line = file.readline()
+        if not line.endswith("\n"):
+            file.seek(start)
+            return
+        with suppress(ValidationError):
+            yield Progress.model_validate_json(line)

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import httpx
 
-from gyrus.errors import GyrusError, Unavailable
+from gyrus.errors import GyrusError, Unauthorized, Unavailable
 
 TIMEOUT_S = 60.0
 
@@ -57,9 +57,17 @@ class GatewayClient(_Client):
             return False
 
     def signs_in(self, email: str, password: str) -> bool:
-        """Whether the gateway knows this user by this password."""
+        """Whether the gateway knows this user by this password.
+
+        Raises:
+            GyrusError: the gateway does not answer, or says something else.
+        """
         form = {"username": email, "password": password}
-        return self._http.post("/v1/token", data=form).is_success
+        try:
+            self._send("POST", "/v1/token", data=form)
+        except Unauthorized:
+            return False
+        return True
 
     def add_user(self, email: str, password: str) -> dict[str, Any]:
         """Register a user, who has agreed to the terms.

@@ -15,7 +15,8 @@ GyrusError
 ├── Conflict                 it clashes with what is there (409)
 ├── TooManyRequests          slow down (429)
 ├── NoModel                  no champion is loaded yet (503)
-└── Unavailable              a part that is needed does not answer (503)
+├── Unavailable              a part that is needed does not answer (503)
+└── TrainingFailed           a training run ended without a model (500)
 
 Each class owns its problem type, title and status, so that the API (RFC 9457), the replicas and the
 command line all say the same thing about the same fault.
@@ -163,3 +164,10 @@ class Unavailable(GyrusError):
     type = "unavailable"
     title = "Temporarily unavailable"
     status = 503
+
+
+class TrainingFailed(GyrusError):
+    """A training run ended without a model."""
+
+    type = "training-failed"
+    title = "Training failed"

@@ -1,14 +1,18 @@
 """From an encoded image to the array that the model sees, the same in training and serving."""
 
 import io
+import struct
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from pydicom.encaps import generate_frames
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
+from pydicom.uid import RLELossless
 
 from gyrus.errors import CorruptImage, EmptyUpload, GyrusError, ImageTooLarge, UnsupportedImage
 
@@ -81,6 +85,14 @@ def preprocess(gray: Gray) -> tuple[Gray, Crop]:
     return cv2.GaussianBlur(square, (3, 3), 0).astype(np.uint8), window
 
 
+def patient_of(data: bytes) -> str:
+    """The patient that a decodable DICOM file names, or nothing: for grouping, never to be kept."""
+    if data[128:132] != b"DICM":
+        return ""
+    header = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True)
+    return str(header.get("PatientID", ""))
+
+
 def encode_png(image: NDArray[np.uint8]) -> bytes:
     """Encode a gray (rows, columns) or BGR(A) image as PNG."""
     ok, encoded = cv2.imencode(".png", image)
@@ -141,6 +153,8 @@ def _decode_dicom(data: bytes) -> Gray:
             raise UnsupportedImage(
                 "The DICOM file holds several frames or colours. Send one gray MR slice."
             )
+        if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+            _check_frame(dataset)
         values = apply_modality_lut(dataset.pixel_array, dataset)
         if "WindowWidth" in dataset:
             values = apply_voi_lut(values, dataset)
@@ -153,6 +167,29 @@ def _decode_dicom(data: bytes) -> Gray:
             "The DICOM file is damaged, or packed in a way that Gyrus cannot read. Export it "
             "again, uncompressed."
         ) from error
+
+
+def _check_frame(dataset: pydicom.Dataset) -> None:
+    """Look into a compressed frame: it is unpacked whole, whatever the header's size is."""
+    frame = next(generate_frames(dataset.PixelData, number_of_frames=1))
+    if dataset.file_meta.TransferSyntaxUID == RLELossless:
+        _check_runs(frame, int(dataset.Columns) * int(dataset.Rows))
+        return
+    with Image.open(io.BytesIO(frame), formats=("JPEG", "JPEG2000")) as image:
+        _check_size(*image.size)
+
+
+def _check_runs(frame: bytes, pixels: int) -> None:
+    """Refuse run lengths (DICOM PS3.5, annex G) that unpack to more than `pixels` a segment."""
+    segments, *starts = struct.unpack_from("<16L", frame)
+    for at, stop in pairwise([*starts[:segments], len(frame)]):
+        unpacked = 0
+        while at < stop and unpacked <= pixels + 1:  # a segment is padded to an even length
+            control = frame[at]
+            unpacked += control + 1 if control < 128 else (257 - control) % 129
+            at += control + 2 if control < 128 else 1 + (control > 128)
+        if unpacked > pixels + 1:
+            raise CorruptImage("The DICOM file holds more pixels than it says. Export it again.")
 
 
 def _is_inverted(dataset: pydicom.Dataset) -> bool:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -15,7 +16,7 @@ class PlatformSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="GYRUS_", extra="ignore")
 
     home: Path = Path.home() / ".gyrus"
-    port: int = 8000
+    port: int = Field(default=8000, ge=1, le=65535)
     tracking_uri: str = ""
 
     @property

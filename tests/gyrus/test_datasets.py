@@ -22,6 +22,7 @@ from gyrus.datasets.grouping import (
 )
 from gyrus.errors import Conflict, InvalidDataset
 from gyrus.phantom import draw
+from tests.gyrus.dicom import mr_slice
 
 DATA = Path(os.environ.get("GYRUS_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
@@ -143,6 +144,62 @@ def test_one_class_is_not_enough_and_leaves_nothing(heads: Path, tmp_path: Path)
     with pytest.raises(InvalidDataset, match="10 files were refused"):
         import_folder(heads, tmp_path / "home", "d")
     assert list((tmp_path / "home").iterdir()) == []
+
+
+def test_too_few_images_for_every_split_are_refused(heads: Path, tmp_path: Path) -> None:
+    for path in [*(heads / "no").iterdir(), *(heads / "Yes").iterdir()]:
+        if path.name[-5] not in "01":
+            path.unlink()
+    with pytest.raises(InvalidDataset, match="validation"):
+        import_folder(heads, tmp_path / "home", "d")
+    assert list((tmp_path / "home").iterdir()) == []
+
+
+def test_folders_of_splits_beside_folders_of_classes_are_refused(
+    heads: Path, tmp_path: Path
+) -> None:
+    write(heads / "train" / "no" / "more.png", draw("notumor", seed=50)[0])
+    with pytest.raises(InvalidDataset, match="not both"):
+        import_folder(heads, tmp_path / "home", "d")
+
+
+def test_a_folder_that_holds_the_classes_again_is_no_class(heads: Path, tmp_path: Path) -> None:
+    write(heads / "all of it" / "no" / "more.png", draw("notumor", seed=50)[0])
+    with pytest.raises(InvalidDataset, match="no class"):
+        import_folder(heads, tmp_path / "home", "d")
+
+
+def test_a_class_name_that_no_table_can_hold_is_refused(heads: Path, tmp_path: Path) -> None:
+    (heads / "Yes").rename(heads / ("y" * 65))
+    with pytest.raises(InvalidDataset, match="64 characters"):
+        import_folder(heads, tmp_path / "home", "d")
+
+
+@pytest.mark.parametrize("name", ["No Tumor", "non_tumour", "no-brain-tumor", "Control", "healthy"])
+def test_names_of_the_class_without_tumour_are_known(
+    heads: Path, tmp_path: Path, name: str
+) -> None:
+    (heads / "no").rename(heads / name)
+    assert import_folder(heads, tmp_path, "d").tumour_classes == ["yes"]
+
+
+def test_a_file_name_that_is_not_utf_8_is_refused(heads: Path, tmp_path: Path) -> None:
+    picture = (heads / "no" / "N0.png").read_bytes()
+    Path(os.fsdecode(os.fsencode(heads / "no") + b"/\xe9.png")).write_bytes(picture)
+    dataset = import_folder(heads, tmp_path, "d")
+    assert [refused.source for refused in dataset.refused] == ["no/\ufffd.png"]
+
+
+def test_slices_of_a_patient_whom_dicom_names_share_a_group(heads: Path, tmp_path: Path) -> None:
+    for number in range(3):
+        pixels = draw("meningioma", seed=100 + number)[0]
+        data = mr_slice(pixels, PatientID="somebody")
+        (heads / "Yes" / f"slice-{number}.dcm").write_bytes(data)
+    dataset = import_folder(heads, tmp_path, "d")
+    slices = [source.endswith(".dcm") for source in dataset.column("source")]
+    assert sum(slices) == 3
+    assert len(set(dataset.groups[slices])) == 1
+    assert b"somebody" not in (tmp_path / "d" / "manifest.parquet").read_bytes()
 
 
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:

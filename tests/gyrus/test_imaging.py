@@ -8,13 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pydicom
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, MRImageStorage
+from pydicom.encaps import encapsulate
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    RLELossless,
+)
 
 from gyrus.errors import (
     CorruptImage,
@@ -24,6 +27,7 @@ from gyrus.errors import (
     UnsupportedImage,
 )
 from gyrus.imaging import SIZE, decode, encode_png, preprocess
+from tests.gyrus.dicom import mr_slice
 
 DATA = Path(os.environ.get("GYRUS_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 DICOM = DATA / "dicom"
@@ -51,24 +55,6 @@ def encoded(image: Image.Image, kind: str = "PNG") -> bytes:
 def picture() -> Image.Image:
     generator = np.random.default_rng(0)
     return Image.fromarray(generator.integers(0, 256, (40, 60), dtype=np.uint8))
-
-
-def mr_slice(pixels: np.ndarray, **attributes: object) -> bytes:
-    dataset = Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = attributes.pop("syntax", ExplicitVRLittleEndian)
-    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = MRImageStorage
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = "1.2.3.4"
-    dataset.Rows, dataset.Columns = pixels.shape
-    dataset.BitsAllocated = dataset.BitsStored = 16
-    dataset.HighBit, dataset.SamplesPerPixel, dataset.PixelRepresentation = 15, 1, 0
-    dataset.PhotometricInterpretation = "MONOCHROME2"
-    dataset.PixelData = pixels.astype("<u2").tobytes()
-    for name, value in attributes.items():
-        setattr(dataset, name, value)
-    buffer = io.BytesIO()
-    pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
-    return buffer.getvalue()
 
 
 def png_header(columns: int, rows: int) -> bytes:
@@ -262,6 +248,32 @@ def test_dicom_that_cannot_be_used_is_refused(
 ) -> None:
     with pytest.raises(error):
         decode(mr_slice(np.zeros((40, 50)), **attributes))
+
+
+def encapsulated(frame: bytes, syntax: str, **attributes: object) -> bytes:
+    packed = {"syntax": syntax, "PixelData": encapsulate([frame]), **attributes}
+    return mr_slice(np.zeros((64, 64)), **packed)
+
+
+def run_lengths(pixels: int) -> bytes:
+    """A frame of one segment with so many zeros (DICOM PS3.5, annex G)."""
+    return struct.pack("<16L", 1, 64, *[0] * 14) + b"\x81\0" * (pixels // 128)
+
+
+def test_run_lengths_decode() -> None:
+    data = encapsulated(run_lengths(64 * 64), RLELossless, BitsAllocated=8, BitsStored=8, HighBit=7)
+    assert decode(data).shape == (64, 64)
+
+
+def test_run_lengths_that_unpack_to_more_than_the_header_says_are_refused() -> None:
+    with pytest.raises(CorruptImage, match="more pixels"):
+        decode(encapsulated(run_lengths(200_000_000), RLELossless))
+
+
+def test_a_jpeg_larger_than_its_dicom_header_is_measured_before_it_is_decoded() -> None:
+    frame = encoded(Image.new("L", (9_000, 9_000)), "JPEG")
+    with pytest.raises(ImageTooLarge, match="9000"):
+        decode(encapsulated(frame, JPEGBaseline8Bit, BitsAllocated=8, BitsStored=8, HighBit=7))
 
 
 @needs_dicom

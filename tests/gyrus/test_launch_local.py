@@ -138,6 +138,9 @@ def test_a_password_is_shown_once_and_a_failure_stands_in_the_status(tmp_path: P
     assert (home / "administrator").exists()
     assert not (home / "administrator-password").exists()
     assert stages[-1] == "failed"
+    asks = "import os, sys; sys.exit('GYRUS_ADMIN_PASSWORD' in os.environ)"
+    with pytest.raises(Unavailable, match=r"exit code 0"):
+        launcher(home, pick_ports(1)[0], asks).up()
 
 
 START = """

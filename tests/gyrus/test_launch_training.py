@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gyrus.errors import InputError
-from gyrus.launch.training import TrainingFailed, follow, training_command, version_of
+from gyrus.errors import InputError, TrainingFailed
+from gyrus.launch.training import follow, training_command, version_of
 from gyrus.progress import Progress
 
 LOG = Path("training.log")

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from gyrus import phantom
 from gyrus.datasets import Dataset
+from training_jobs.batches import steps_per_epoch
 
 pytestmark = pytest.mark.ray
 
@@ -27,14 +29,23 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return phantom.generate(folder, name="tiny", patients=32, slices=2, seed=5)
 
 
+def asked(dataset: Dataset) -> list[str]:
+    """Six epochs of two workers."""
+    command = ["--dataset", str(dataset.folder), "--workers", "2", "--epochs", str(EPOCHS)]
+    return [*command, "--filters", "4", "--batch", str(BATCH), "--patience", str(EPOCHS)]
+
+
 def train(
-    dataset: Dataset, home: Path, run: str, *, meanwhile: Callable[..., None] | None = None
+    home: Path,
+    run: str,
+    options: list[str],
+    *,
+    meanwhile: Callable[..., None] | None = None,
+    code: int = 0,
 ) -> list[dict[str, Any]]:
-    """Run `python -m training_jobs` with two workers; returns its events."""
+    """Run `python -m training_jobs`; returns its events."""
     command = [sys.executable, "-m", "training_jobs", "--run", run]
-    command += ["--storage", str(home / "runs"), "--dataset", str(dataset.folder)]
-    command += ["--workers", "2", "--epochs", str(EPOCHS), "--filters", "4"]
-    command += ["--batch", str(BATCH), "--patience", str(EPOCHS)]
+    command += ["--storage", str(home / "runs"), *options]
     environment = {**os.environ, "GYRUS_HOME": str(home)}
     environment.pop("RAY_ADDRESS", None)
     log = home / f"{run}.log"
@@ -50,12 +61,12 @@ def train(
             events.append(json.loads(line))
             if meanwhile is not None:
                 meanwhile(process, events)
-    assert process.returncode == 0, log.read_text()[-2000:]
+    assert process.returncode == code, log.read_text()[-2000:]
     return events
 
 
 def test_a_killed_worker_costs_no_step(dataset: Dataset, tmp_path: Path) -> None:
-    undisturbed = train(dataset, tmp_path, "undisturbed")
+    undisturbed = train(tmp_path, "undisturbed", asked(dataset))
     killed: list[int] = []
 
     def kill(process: subprocess.Popen[str], events: list[dict[str, Any]]) -> None:
@@ -70,10 +81,52 @@ def test_a_killed_worker_costs_no_step(dataset: Dataset, tmp_path: Path) -> None
         os.kill(workers[1].pid, signal.SIGKILL)
         killed.append(workers[1].pid)
 
-    disturbed = train(dataset, tmp_path, "disturbed", meanwhile=kill)
+    disturbed = train(tmp_path, "disturbed", asked(dataset), meanwhile=kill)
     assert killed
     assert "restart" in {event["kind"] for event in disturbed}
     assert undisturbed[-1]["kind"] == disturbed[-1]["kind"] == "done"
-    steps = -(-len(dataset.split("train")) // BATCH) * EPOCHS
+    steps = steps_per_epoch(len(dataset.split("train")), BATCH) * EPOCHS
     assert disturbed[-1]["step"] == undisturbed[-1]["step"] == steps
     assert [e["message"] for e in (undisturbed[-1], disturbed[-1])] == ["version 1", "version 2"]
+
+
+def test_a_run_that_was_killed_is_resumed_once_and_stays_one_version(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    def kill(process: subprocess.Popen[str], events: list[dict[str, Any]]) -> None:
+        if [event["kind"] for event in events].count("checkpoint") == 2:
+            family = psutil.Process(process.pid).children(recursive=True)
+            for one in [psutil.Process(process.pid), *family]:
+                with suppress(psutil.NoSuchProcess):
+                    one.kill()
+
+    train(tmp_path, "killed", asked(dataset), meanwhile=kill, code=-signal.SIGKILL)
+    resumed = train(tmp_path, "killed", ["--resume"])
+    assert resumed[0]["kind"] == "restart"
+    steps = steps_per_epoch(len(dataset.split("train")), BATCH) * EPOCHS
+    assert (resumed[-1]["kind"], resumed[-1]["step"]) == ("done", steps)
+    again = train(tmp_path, "killed", ["--resume"])
+    assert again[-1]["kind"] == "done"
+    assert again[-1]["message"] == resumed[-1]["message"] == "version 1"
+    assert again[-1]["metrics"] == resumed[-1]["metrics"]
+
+
+def test_a_loss_without_bounds_ends_the_run_with_a_word(dataset: Dataset, tmp_path: Path) -> None:
+    options = ["--dataset", str(dataset.folder), "--epochs", "2", "--filters", "4"]
+    events = train(tmp_path, "wild", [*options, "--learning-rate", "1"], code=1)
+    assert [event["kind"] for event in events] == ["failed"]
+    assert "lower learning rate" in events[-1]["message"]
+
+
+def test_weights_of_another_model_are_refused_before_a_run_is_made(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    keras = pytest.importorskip("keras")
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save_weights(
+        tmp_path / "other.weights.h5"
+    )
+    options = ["--dataset", str(dataset.folder), "--model", "mobilenetv2", "--alpha", "0.35"]
+    options += ["--weights", str(tmp_path / "other.weights.h5")]
+    events = train(tmp_path, "other", options, code=2)
+    assert "cannot be loaded into mobilenetv2" in events[-1]["message"]
+    assert not (tmp_path / "runs" / "other").exists()

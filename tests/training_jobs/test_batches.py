@@ -3,7 +3,7 @@ import pytest
 
 from gyrus.datasets import Dataset
 from training_jobs.augment import augment
-from training_jobs.batches import TrainBatches, class_weights, steps_per_epoch
+from training_jobs.batches import LEAST_STEPS, TrainBatches, class_weights, steps_per_epoch
 
 
 def shares(dataset: Dataset, world: int, epoch: int = 0) -> list[list[np.ndarray]]:
@@ -37,10 +37,26 @@ def test_an_epoch_is_the_same_when_it_is_run_again_and_differs_from_the_next(
 
 
 def test_only_the_training_split_is_trained_on_and_all_of_it(small_dataset: Dataset) -> None:
+    rows = small_dataset.split("train")
     batches = TrainBatches(small_dataset, batch=8, rank=0, world=1, seed=0)
-    images = len(small_dataset.split("train"))
-    assert batches.steps == steps_per_epoch(images, 8)
-    assert sum(len(labels) for _, labels, _ in batches.epoch(0)) == batches.steps * 8 >= images
+    seen = np.concatenate([labels for _, labels, _ in batches.epoch(0)])
+    once = np.bincount(small_dataset.labels[rows])
+    passes = len(seen) / len(rows)
+    assert len(seen) == batches.steps * 8 >= len(rows)
+    assert (np.bincount(seen) >= once * int(passes)).all()
+    assert (np.bincount(seen) <= once * int(passes + 1)).all()
+
+
+def test_a_small_dataset_is_passed_several_times_an_epoch_augmented_anew(
+    small_dataset: Dataset,
+) -> None:
+    images = np.concatenate(shares(small_dataset, 1)[0])
+    assert len(images) == LEAST_STEPS * 8 > 2 * len(small_dataset.split("train"))
+    assert len({image.tobytes() for image in images}) == len(images)
+
+
+def test_a_large_dataset_is_passed_once_an_epoch() -> None:
+    assert steps_per_epoch(10_000, 32) == 313
 
 
 def test_class_weights_make_every_class_count_the_same() -> None:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 import typer
+from pydantic import ValidationError
 
 from gyrus.cli import data, models, running, train
 from gyrus.errors import GyrusError, InputError
@@ -45,6 +46,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # A clash is answered by asking for something else, as is a name that nothing has.
         code = BAD_INPUT if isinstance(error, InputError) or error.status in {404, 409} else 1
         message = error.detail
+    except ValidationError as error:
+        # Settings are the only models that are made of what a person wrote.
+        wrong = error.errors()[0]
+        name = "_".join(str(part) for part in wrong["loc"]).upper()
+        message, code = f"GYRUS_{name}: {wrong['msg']}", BAD_INPUT
+    except OSError as error:
+        message, code = f"{error.filename or 'The system'}: {error.strerror or error}", 1
     except (KeyboardInterrupt, typer.Abort):
         message, code = "interrupted", 128 + signal.SIGINT
     else:

@@ -63,7 +63,8 @@ def list_(home: Home = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json(rows)
     elif rows:
-        print_table([{**row, "classes": ", ".join(row["classes"])} for row in rows])
+        names = ("classes", "tumour_classes")
+        print_table([{**row, **{name: ", ".join(row[name]) for name in names}} for row in rows])
     else:
         print("There is no dataset. Make one with `gyrus data generate` or `gyrus data import`.")
 
@@ -85,7 +86,13 @@ def _show(dataset: "Dataset", as_json: bool) -> None:
     if as_json:
         print_json(row)
     else:
-        print(f"{row['name']}: {row['images']} images of {', '.join(row['classes'])}")
+        healthy = [name for name in dataset.classes if name not in dataset.tumour_classes]
+        print(f"{row['name']}: {row['images']} images")
+        print(f"  tumour: {', '.join(dataset.tumour_classes) or 'no class'}")
+        print(f"  without tumour: {', '.join(healthy) or 'no class'}")
+        if dataset.refused:
+            first = dataset.refused[0]
+            print(f"  refused: {len(dataset.refused)}, {first.source} first: {first.reason}")
 
 
 def _row(dataset: "Dataset") -> dict[str, Any]:
@@ -93,6 +100,8 @@ def _row(dataset: "Dataset") -> dict[str, Any]:
         "name": dataset.name,
         "images": sum(sum(labels.values()) for labels in dataset.counts.values()),
         "classes": list(dataset.classes),
+        "tumour_classes": list(dataset.tumour_classes),
+        "refused": len(dataset.refused),
         "synthetic": dataset.synthetic,
         "digest": dataset.digest[:12],
     }

@@ -31,6 +31,7 @@ class Display:
         )
         self._task: TaskID | None = None
         self._message = ""
+        self._last = Event(run="", kind="step")
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -50,8 +51,9 @@ class Display:
 
     def progress(self, event: Event) -> None:
         """The training went on."""
-        done = event.epoch if event.kind == "epoch" else max(event.epoch - 1, 0)
-        self._bar(done, event.of, event.describe())
+        self._last = _with_what_was_known(event, self._last)
+        done = event.epoch - (event.kind == "step")
+        self._bar(done, event.of, self._last.describe())
         if event.kind == "evaluation":
             figures = (
                 f"{name} {event.metrics[name]:.3f}" for name in FIGURES & event.metrics.keys()
@@ -73,3 +75,13 @@ class Display:
     def _bar(self, done: int, of: int, detail: str) -> None:
         if self._task is not None:
             self._live.update(self._task, completed=done, total=of or None, detail=detail)
+
+
+def _with_what_was_known(event: Event, last: Event) -> Event:
+    """The event, with loss, validation AUROC and time left of an earlier one where it has none."""
+    known = {
+        "metrics": {**last.metrics, **event.metrics},
+        "loss": last.loss if event.loss is None else event.loss,
+        "left_s": last.left_s if event.left_s is None else event.left_s,
+    }
+    return event.model_copy(update=known)

@@ -1,5 +1,6 @@
 """The dataset folder, as it is read: images, manifest and description."""
 
+import re
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -28,7 +29,9 @@ MANIFEST_SCHEMA = pa.schema(
     ]
 )
 
-WITHOUT_TUMOUR = frozenset({"no", "notumor", "notumour", "normal", "healthy", "none", "negative"})
+WITHOUT_TUMOUR = re.compile(
+    r"no|(no|non|without)(brain)?tumou?r|normal|healthy|none|negative|control"
+)
 """Class names, letters only, that mean: no tumour."""
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gyrus.datasets.dataset import IMAGES, Dataset, Refused
+from gyrus.datasets.dataset import IMAGES, SPLITS, Dataset, Refused
 from gyrus.datasets.grouping import difference_hash, equal_keys, join, near_copies, thumbnail
 from gyrus.datasets.splitting import split_groups
 from gyrus.datasets.writing import ArrayFile, Row, describe, new_folder
 from gyrus.errors import GyrusError, InvalidDataset
-from gyrus.imaging import decode, preprocess
+from gyrus.imaging import decode, patient_of, preprocess
 
 SHIPPED_SPLITS = {
     "train": "train",
@@ -29,6 +29,7 @@ SHIPPED_SPLITS = {
 }
 """Names of folders that hold a split, not a class."""
 
+LONGEST_LABEL = 64
 BATCH = 256
 
 
@@ -46,6 +47,7 @@ class _Read:
     image: NDArray[np.uint8]
     sha256: str
     pixels: bytes
+    patient: str
     difference: np.uint64
     small: NDArray[np.float32]
 
@@ -60,12 +62,13 @@ def import_folder(
 ) -> Dataset:
     """Read class folders, perhaps inside Training and Testing, into a new dataset.
 
-    Every image goes through `gyrus.imaging` once. Copies, by file or by pixels, and near copies
-    share a group. Files that are no images are refused and noted. `progress` gets how many files
-    are done, of how many.
+    Every image goes through `gyrus.imaging` once. Copies, by file or by pixels, near copies, and
+    the slices of a patient that DICOM files name share a group; the name itself is not kept. Files
+    that are no images are refused and noted. `progress` gets how many files are done, of how many.
 
     Raises:
-        InvalidDataset: there are fewer than two classes with images, or the name is none.
+        InvalidDataset: the folders are no classes, there are fewer than two with images, too few
+            images for every split, or the name is none.
         Conflict: a dataset of that name exists.
     """
     files = _find(source)
@@ -84,6 +87,11 @@ def import_folder(
         rows = _rows(read, seed)
         if len({row.label for row in rows}) < 2:
             raise InvalidDataset(_too_few(source, refused))
+        if missing := [split for split in SPLITS if split not in {row.split for row in rows}]:
+            raise InvalidDataset(
+                f"{source} has too few images: none is left for {' and '.join(missing)}. "
+                "Every class should have at least four, better hundreds, that are no copies."
+            )
         describe(folder, name, rows, [images], synthetic=False, refused=refused)
     return Dataset.open(datasets / name)
 
@@ -93,9 +101,16 @@ def _find(source: Path) -> list[_File]:
         raise InvalidDataset(f"{source} is no folder.")
     children = _folders(source)
     parts = [child for child in children if child.name.lower() in SHIPPED_SPLITS]
+    if parts and len(parts) < len(children):
+        other = next(child.name for child in children if child not in parts)
+        raise InvalidDataset(
+            f"{source} holds {parts[0].name} and {other}: either folders of splits or folders of "
+            "classes, not both. Move one elsewhere."
+        )
     labelled = [(SHIPPED_SPLITS[part.name.lower()], f) for part in parts for f in _folders(part)]
     if not parts:
         labelled = [("", child) for child in children]
+    _check_labels([folder for _, folder in labelled])
     files = [
         _File(Path(root, name), folder.name.lower(), shipped)
         for shipped, folder in labelled
@@ -104,6 +119,19 @@ def _find(source: Path) -> list[_File]:
         if not name.startswith(".")
     ]
     return sorted(files, key=lambda file: file.path.relative_to(source).as_posix())
+
+
+def _check_labels(folders: list[Path]) -> None:
+    labels = {folder.name.lower() for folder in folders}
+    for folder in folders:
+        if len(folder.name) > LONGEST_LABEL:
+            raise InvalidDataset(f"The class {folder.name[:20]}… has more than 64 characters.")
+        inner = {child.name.lower() for child in _folders(folder)}
+        if again := sorted(inner & labels):
+            raise InvalidDataset(
+                f"{folder} is no class: it holds a folder {again[0]}, which is one. Import "
+                f"{folder} by itself, or move it elsewhere."
+            )
 
 
 def _folders(path: Path) -> list[Path]:
@@ -124,6 +152,11 @@ def _read_all(source: Path, files: list[_File]) -> Iterator[_Read | Refused]:
 
 def _read(file: _File, source: str) -> _Read | Refused:
     try:
+        source.encode()
+    except UnicodeEncodeError:
+        name = os.fsencode(source).decode(errors="replace")
+        return Refused(source=name, reason="The file's name is not UTF-8. Rename it.")
+    try:
         data = file.path.read_bytes()
         image, _ = preprocess(decode(data))
     except GyrusError as error:
@@ -136,6 +169,7 @@ def _read(file: _File, source: str) -> _Read | Refused:
         image=image,
         sha256=hashlib.sha256(data).hexdigest(),
         pixels=hashlib.sha256(image.tobytes()).digest(),
+        patient=patient_of(data),
         difference=difference_hash(image),
         small=thumbnail(image),
     )
@@ -151,6 +185,7 @@ def _rows(read: list[_Read], seed: int) -> list[Row]:
     pairs = chain(
         equal_keys([item.sha256 for item in read]),
         equal_keys([item.pixels for item in read]),
+        equal_keys([item.patient for item in read]),
         near_copies(
             np.array([item.difference for item in read]), np.stack([item.small for item in read])
         ),

@@ -132,7 +132,7 @@ def describe(
         synthetic=synthetic,
         classes=classes,
         tumour_classes=[
-            label for label in classes if re.sub("[^a-z]", "", label) not in WITHOUT_TUMOUR
+            label for label in classes if not WITHOUT_TUMOUR.fullmatch(re.sub("[^a-z]", "", label))
         ],
         counts={split: {label: counts[split, label] for label in classes} for split in SPLITS},
         digest=_digest([array.digest.hexdigest() for array in arrays] + lines),

@@ -59,6 +59,8 @@ class FirstModel:
     ) -> "ModelVersion":
         """Train a model and promote it; go on where an earlier start was interrupted.
 
+        A model that somebody else promoted meanwhile stays champion.
+
         Raises:
             GyrusError: the data cannot be used, the training failed, or another part ended.
         """
@@ -90,7 +92,7 @@ class FirstModel:
             if event.kind == "done":
                 version = version_of(event)
         self.processes.stop(TRAINING, grace=GRACE_S)
-        return registry.promote(version)
+        return registry.champion() or registry.promote(version)
 
     def _dataset(self) -> "Dataset":
         from gyrus.datasets import Dataset, import_folder

@@ -77,7 +77,8 @@ class RunFolder:
             Conflict: another process holds it.
         """
         for folder in (self.path.parent, self.path):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o700)  # another command may have made it, open to all
         with self.lock.open("a") as file:
             deadline = time.monotonic() + CLAIM_S
             while True:

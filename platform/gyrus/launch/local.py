@@ -35,7 +35,7 @@ WATCH_S = 1.0
 
 ADMIN_EMAIL = "admin@example.com"
 ADMIN_MARKER = "administrator"
-"""The file that says that the administrator's password was shown."""
+"""The file that says that somebody knows the administrator's password."""
 
 ADMIN_PASSWORD = "administrator-password"  # noqa: S105 - a file's name
 """The file that keeps a made password until it was shown: the account may be older than that."""
@@ -171,7 +171,7 @@ class LocalLauncher:
         return kept.read_text()
 
     def _wait_for_gateway(self, password: str) -> None:
-        """Wait for the page, tell its address, and the administrator's password if it is new."""
+        """Wait for the page, tell its address, and the administrator's password if it was made."""
         deadline = time.monotonic() + GATEWAY_S
         with GatewayClient(self.url) as gateway:
             while not gateway.is_alive():
@@ -181,10 +181,13 @@ class LocalLauncher:
                 time.sleep(0.1)
             self.reporter.note(f"The page is at {self.url}")
             email = os.environ.get("GYRUS_ADMIN_EMAIL", ADMIN_EMAIL)
+            marker = self.home / ADMIN_MARKER
+            known = password or os.environ.get("GYRUS_ADMIN_PASSWORD", "")
             # A database that had an administrator before keeps that one's password.
-            if password and gateway.signs_in(email, password):
-                self.reporter.note(f"Administrator: {email}, password: {password} (shown once)")
-                write_whole(self.home / ADMIN_MARKER, f"{email}\n")
+            if known and not marker.exists() and gateway.signs_in(email, known):
+                if password:
+                    self.reporter.note(f"Administrator: {email}, password: {password} (shown once)")
+                write_whole(marker, f"{email}\n")
                 (self.home / ADMIN_PASSWORD).unlink(missing_ok=True)
 
     def _serve(self, ray: RayHead, environment: Mapping[str, str], serve_port: int) -> None:
@@ -206,6 +209,7 @@ class LocalLauncher:
             )
         ray.wait(self.processes.check)
         self._tell("deploying", "Starting the replicas that answer.")
+        champion = registry.champion()  # perhaps another one by now
         with ServeClient(ray.api, self.run.ray_token.read_text()) as client:
             client.deploy(champion, serve_port, check=self.processes.check)
         self._tell("ready", f"Ready at {self.url}")

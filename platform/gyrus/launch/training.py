@@ -7,18 +7,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from gyrus.errors import GyrusError, InputError
+from gyrus.errors import InputError, TrainingFailed
 from gyrus.progress import Progress
 
 TRAINING = "training"
 BAD_INPUT = 2
-
-
-class TrainingFailed(GyrusError):
-    """A training run ended without a model."""
-
-    type = "training-failed"
-    title = "Training failed"
 
 
 def training_command(run: str, storage: Path, options: Mapping[str, object]) -> list[str]:

@@ -1,0 +1,119 @@
+"""The group of workers: two real processes under one strategy, against one process alone."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gyrus.launch.ports import LOOPBACK, pick_ports
+
+SCRIPT = """
+import json, sys
+import keras
+import numpy as np
+from training_jobs.distributed import DistributedModel, make_strategy
+
+rank, world = map(int, sys.argv[1:])
+strategy = make_strategy()
+images = np.random.default_rng(1).integers(0, 256, (24, 8, 8, 1), dtype=np.uint8)
+labels = (images.mean((1, 2, 3)) > 127).astype(np.int32)
+weights = np.linspace(0.5, 1.5, 24, dtype=np.float32)
+mine = np.array_split(np.arange(24), world)[rank]
+
+
+def group(norm):
+    keras.utils.set_random_seed(0)
+    with strategy.scope():
+        inputs = keras.Input((8, 8, 1), dtype="uint8")
+        x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(inputs))
+        x = keras.layers.BatchNormalization()(x) if norm else x
+        model = keras.Model(inputs, keras.layers.Dense(2)(x))
+        optimizer = keras.optimizers.Adam(0.01)
+        optimizer.build(model.trainable_variables)
+    made = DistributedModel(strategy, model, optimizer)
+    made.train_on(model.trainable_variables, 24)
+    losses = [made.step(images[mine], labels[mine], weights[mine]) for _ in range(3)]
+    return made, losses
+
+
+def statistics(model):
+    return [v.numpy().ravel().tolist() for v in model.non_trainable_variables]
+
+
+plain, losses = group(norm=False)
+normed, _ = group(norm=True)
+before = statistics(normed.model)
+normed.average_statistics()
+rows = np.array([5, 3, 21, 0, 8, 8, 13])
+print(json.dumps({
+    "losses": losses,
+    "weights": [w.ravel().tolist() for w in plain.model.get_weights()],
+    "before": before,
+    "after": statistics(normed.model),
+    "predicted": plain.predict(images[..., 0], rows, rank=rank, batch=2).tolist(),
+    "expected": plain.model(images[rows]).numpy().tolist(),
+}))
+"""
+
+
+def run(world: int) -> list[dict[str, Any]]:
+    """What each of `world` workers found."""
+    addresses = [f"{LOOPBACK}:{port}" for port in pick_ports(world)]
+    processes = []
+    for rank in range(world):
+        task = {"type": "worker", "index": rank}
+        config = {"cluster": {"worker": addresses}, "task": task}
+        environment = {**os.environ, "TF_CONFIG": json.dumps(config) if world > 1 else ""}
+        if world == 1:
+            del environment["TF_CONFIG"]
+        command = [sys.executable, "-c", SCRIPT, str(rank), str(world)]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        processes.append(subprocess.Popen(command, env=environment, text=True, **pipes))
+    results = []
+    for process in processes:
+        out, errors = process.communicate(timeout=240)
+        assert process.returncode == 0, errors[-2000:]
+        results.append(json.loads(out.splitlines()[-1]))
+    return results
+
+
+@pytest.fixture(scope="module")
+def alone() -> dict[str, Any]:
+    return run(1)[0]
+
+
+@pytest.fixture(scope="module")
+def pair() -> list[dict[str, Any]]:
+    return run(2)
+
+
+def flat(values: list[list[float]]) -> np.ndarray:
+    return np.concatenate([np.ravel(value) for value in values])
+
+
+def test_two_workers_take_the_steps_that_one_takes(
+    alone: dict[str, Any], pair: list[dict[str, Any]]
+) -> None:
+    for worker in pair:
+        np.testing.assert_allclose(worker["losses"], alone["losses"], rtol=1e-4)
+        np.testing.assert_allclose(flat(worker["weights"]), flat(alone["weights"]), atol=1e-5)
+
+
+def test_moving_statistics_differ_until_they_are_averaged(pair: list[dict[str, Any]]) -> None:
+    first, second = (flat(worker["before"]) for worker in pair)
+    assert np.abs(first - second).max() > 1e-3
+    for worker in pair:
+        np.testing.assert_allclose(flat(worker["after"]), (first + second) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("workers", ["alone", "pair"])
+def test_shared_prediction_gives_everyone_all_rows_in_order(
+    workers: str, request: pytest.FixtureRequest
+) -> None:
+    found = request.getfixturevalue(workers)
+    for worker in found if isinstance(found, list) else [found]:
+        np.testing.assert_allclose(worker["predicted"], worker["expected"], atol=1e-5)
