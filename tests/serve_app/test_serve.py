@@ -90,10 +90,11 @@ def http(cluster: Cluster) -> Iterator[httpx.Client]:
 
 def version_of(config: ModelConfig) -> ModelVersion:
     return ModelVersion(
-        version=int(config.version),
+        version=config.version,
         digest=config.digest,
-        bundle=config.bundle,
-        card=read_card(config.bundle),
+        source=config.source,
+        bundle=Path(config.source),
+        card=read_card(Path(config.source)),
         created_at=datetime.now(UTC),
         champion=True,
     )
@@ -125,9 +126,9 @@ def test_replicas_answer_refuse_and_change_models_in_place(
     replicas = cluster.replicas()
     assert len(replicas) == 2
 
-    cluster.serve.push(version_of(make_bundle("1")))
+    cluster.serve.push(version_of(make_bundle(1)))
     said = http.post("/explain?thumbnail=1", content=png).json()
-    assert said["model"]["version"] == "1"
+    assert said["model"]["version"] == 1
     assert said["cam"]["shape"] == [4, 7, 7]
     assert "thumbnail" in said
     assert "cam" not in http.post("/classify", content=png).json()
@@ -136,16 +137,16 @@ def test_replicas_answer_refuse_and_change_models_in_place(
         many = pool.map(lambda _: http.post("/classify", content=png), range(60))
     assert {response.status_code for response in many} == {200}
 
-    cluster.serve.push(version_of(make_bundle("2", seed=2)))
+    cluster.serve.push(version_of(make_bundle(2, seed=2)))
     for path in ("/classify", "/explain"):
-        assert http.post(path, content=png).json()["model"]["version"] == "2"
+        assert http.post(path, content=png).json()["model"]["version"] == 2
 
-    broken = version_of(make_bundle("3", seed=3))
+    broken = version_of(make_bundle(3, seed=3))
     (broken.bundle / ONNX).write_bytes(b"changed")
     with pytest.raises(Unavailable):
         cluster.serve.push(broken)
-    assert http.post("/classify", content=png).json()["model"]["version"] == "2"
-    assert http.get("/classify").json()["model"]["version"] == "2"
+    assert http.post("/classify", content=png).json()["model"]["version"] == 2
+    assert http.get("/classify").json()["model"]["version"] == 2
     assert cluster.replicas() == replicas, "a replica was replaced"
 
     wrong = http.post("/classify", content=png, headers={"Authorization": "Bearer wrong"})
