@@ -143,7 +143,7 @@ class Registry:
     def promote(self, version: int) -> ModelVersion:
         """Make a version champion.
 
-        Of a server's bundle only the card is checked here: the replicas that fetch it check it all.
+        Of a server's bundle only the card is read here: the replicas that fetch it check it all.
 
         Raises:
             NotFound: there is no such version.
@@ -242,12 +242,17 @@ class Registry:
         )
 
     def _check(self, model: ModelVersion) -> None:
-        """Check a bundle: all of it where it is on this machine, else its card."""
+        """Check a bundle: all of it where it is on this machine, else its card and its names."""
         if model.is_local:
             verify(model.bundle, model.digest)
             return
-        from mlflow.artifacts import download_artifacts
+        from mlflow.artifacts import download_artifacts, list_artifacts
 
+        found = list_artifacts(artifact_uri=model.source, tracking_uri=self.tracking_uri)
+        missing = {CARD, *model.card.files} - {Path(one.path).name for one in found}
+        if missing:
+            names = ", ".join(sorted(missing))
+            raise InvalidBundle(f"MLflow has no {names} of model version {model.version}.")
         with TemporaryDirectory() as folder:
             download_artifacts(
                 artifact_uri=f"{model.source}/{CARD}",

@@ -1,17 +1,22 @@
 """The champion of an MLflow server, over a fake of its REST API."""
 
+import asyncio
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from starlette.requests import Request
 
 from gyrus.bundle import CARD, ONNX
 from gyrus.errors import InvalidBundle, Unavailable
 from gyrus.settings import PlatformSettings
 from serve_app.champion import KEPT, Mlflow, mlflow_of
 from serve_app.inference import ModelConfig
+from serve_app.replica import Replica
+from serve_app.settings import ServeSettings
 
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts/"
 
@@ -187,3 +192,27 @@ def test_registry_in_a_file_is_no_server(tmp_path: Path) -> None:
     for uri in ("", "sqlite:////home/mlflow.db"):
         assert mlflow_of(PlatformSettings(home=tmp_path, tracking_uri=uri)) is None
     assert mlflow_of(PlatformSettings(home=tmp_path, tracking_uri="http://mlflow:5000"))
+
+
+async def test_replica_serves_the_champion_and_then_what_it_is_told(
+    server: FakeMlflow,
+    cache: Path,
+    make_bundle: Callable[..., ModelConfig],
+    settings: ServeSettings,
+) -> None:
+    first, second = server.register(make_bundle(1)), server.register(make_bundle(2, seed=2))
+    server.champion = first
+    replica = Replica(True, settings, batch=lambda **_: lambda run: run, mlflow=server.at(cache))
+    await replica.reconfigure({})
+    assert await served(replica) == (1, first.digest)
+    await replica.reconfigure(second.model_dump())
+    async with asyncio.timeout(20):
+        while await served(replica) != (2, second.digest):
+            await asyncio.sleep(0.02)
+
+
+async def served(replica: Replica) -> tuple[int, str]:
+    headers = [(b"authorization", b"Bearer a-secret-of-the-tests")]
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": headers}
+    model = json.loads((await replica(Request(scope))).body)["model"]
+    return model["version"], model["digest"]
