@@ -24,11 +24,15 @@ class Champions(Protocol):
 
 @dataclass(frozen=True)
 class Pauses:
-    """Seconds: between looks at the champion, after a failure, and of a start without a model."""
+    """Seconds: between looks at the champion, after a failure, and of a start without an answer.
+
+    A start waits for longer than MLflow takes to start, as both may be upgraded at the same time: a
+    replica that is ready without a model takes requests from those that have one.
+    """
 
     look: float = 15.0
     retry: float = 3.0
-    start: float = 30.0
+    start: float = 180.0
 
 
 class Served:
@@ -88,6 +92,7 @@ class Served:
         async with self._changing:
             if self._following is not None:
                 self._following.cancel()
+            self._refused = None
             try:
                 config = ModelConfig.model_validate(user_config) if user_config else None
                 if config is not None and config.is_local:

@@ -191,6 +191,16 @@ async def test_refused_push_keeps_the_old_model_and_says_why() -> None:
     }
 
 
+async def test_refused_model_is_tried_again_when_it_is_pushed() -> None:
+    registry = Registry(champion=1)
+    registry.broken = {1}
+    served = registry.served()
+    await served.change({})
+    registry.broken.clear()
+    await served.change(config(1).model_dump())
+    assert serves(served, 1)
+
+
 async def test_without_a_registry_empty_is_no_model() -> None:
     registry = Registry()
     served = Served(registry.load, None, SOON)
