@@ -40,7 +40,7 @@ clean:
 
 # A stamp is newer than what it was made from as long as nothing need be installed again.
 $(VENV)/.stamp-run: EXTRAS := train,serve,gateway
-$(VENV)/.stamp-dev: EXTRAS := train,serve,gateway,dev
+$(VENV)/.stamp-dev: EXTRAS := train,serve,gateway,mlflow,dev
 $(VENV)/.stamp-run $(VENV)/.stamp-dev: pyproject.toml constraints.txt | $(VENV)/.stamp-python
 	PATH="$(CURDIR)/$(BIN):$$PATH" uv pip install --python $(BIN)/python \
 		--constraint constraints.txt --editable '.[$(EXTRAS)]'

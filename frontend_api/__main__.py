@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import sys
 
 import uvicorn
@@ -13,6 +14,9 @@ from frontend_api.auth.passwords import Passwords
 from frontend_api.database import Database, make_engine
 from frontend_api.settings import GatewaySettings
 from frontend_api.users.service import UserService
+
+MLFLOW_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "15"}
+"""By default MLflow's client tries for four minutes, and nobody waits so long for a page."""
 
 
 def main() -> int:
@@ -27,6 +31,8 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for name in ("alembic", "httpx"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name, value in MLFLOW_PATIENCE.items():
+        os.environ.setdefault(name, value)
     settings.home.mkdir(parents=True, exist_ok=True)
     prepare(settings)
     uvicorn.run(

@@ -35,6 +35,7 @@ from frontend_api.settings import GatewaySettings
 from frontend_api.users.endpoints import router as users
 from frontend_api.users.service import UserService
 from gyrus.errors import NotFound
+from gyrus.launch.kubernetes import RayService
 from gyrus.launch.serving import ServeClient as ServeControl
 from gyrus.registry import ModelVersion
 from gyrus.registry import Registry as MlflowRegistry
@@ -143,7 +144,12 @@ def create_app(
 
 def _push(settings: GatewaySettings) -> Push:
     def push(model: ModelVersion) -> None:
-        if settings.serve_api:
+        if settings.rayservice:
+            secret = settings.serve_secret.get_secret_value()
+            RayService(settings.rayservice, settings.namespace, settings.serve_url, secret).push(
+                model
+            )
+        elif settings.serve_api:
             # Read each time: Ray may start after the gateway, and its token may be renewed.
             file = settings.ray_token_file
             token = file.read_text().strip() if file and file.is_file() else None

@@ -16,7 +16,8 @@ class GatewaySettings(PlatformSettings):
     | `database_url` | `sqlite:///…` or `mysql+pymysql://…`; empty means `gyrus.db` in `home` |
     | `serve_url` | where Ray Serve answers predictions |
     | `serve_secret` | the bearer secret shared with the replicas; has no default |
-    | `serve_api` | Ray's dashboard, through which a promotion is pushed; empty pushes nothing |
+    | `rayservice`, `namespace` | on Kubernetes: the RayService that a promotion is pushed to |
+    | `serve_api` | without one: Ray's dashboard, to push through; empty pushes nothing |
     | `ray_token_file` | the file with the token of Ray's dashboard |
     | `status_file` | what `gyrus up` is doing; without it the gateway counts as started |
     | `keys_dir` | `*.pem` P-256 keys, see `frontend_api.auth.keys`; empty means `keys` in `home` |
@@ -29,6 +30,8 @@ class GatewaySettings(PlatformSettings):
     database_url: str = ""
     serve_url: str = "http://127.0.0.1:8001"
     serve_secret: SecretStr = Field(min_length=16)
+    rayservice: str = ""
+    namespace: str = "default"
     serve_api: str = ""
     ray_token_file: Path | None = None
     status_file: Path | None = None

@@ -5,10 +5,11 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from gyrus.bundle import ONNX, Card, verify
 from gyrus.errors import GyrusError, InvalidBundle
@@ -18,13 +19,21 @@ from serve_app.settings import ServeSettings
 
 
 class ModelConfig(BaseModel):
-    """Which model to serve: the folder of its bundle, the bundle's digest, the version's name."""
+    """Which model to serve: where its bundle is, the bundle's digest, the version's number.
+
+    `source` is a folder, or an artifact of an MLflow server (`mlflow-artifacts:/…`).
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    bundle: Path
-    digest: str
-    version: str
+    source: str
+    digest: str = Field(pattern="^[0-9a-f]{64}$")
+    version: int
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the source is a folder."""
+        return not urlparse(self.source).scheme
 
 
 @dataclass(frozen=True)
@@ -53,16 +62,16 @@ class Prepared:
     crop: Crop
 
 
-def load(config: ModelConfig, settings: ServeSettings, *, explain: bool) -> Model:
-    """Verify a bundle, open its graph and warm it up for one image and for a full batch.
+def load(config: ModelConfig, bundle: Path, settings: ServeSettings, *, explain: bool) -> Model:
+    """Verify the bundle in a folder, open its graph and warm it up for one image and a full batch.
 
     Raises:
         InvalidBundle: a digest differs, or the graph does not do what the card says.
     """
-    card = verify(config.bundle, config.digest)
+    card = verify(bundle, config.digest)
     try:
         engine = open_engine(
-            config.bundle / ONNX,
+            bundle / ONNX,
             runtime=settings.runtime,
             precision=settings.precision,
             threads=settings.threads,
@@ -70,11 +79,11 @@ def load(config: ModelConfig, settings: ServeSettings, *, explain: bool) -> Mode
         for images in (1, settings.max_batch):
             outputs = engine.infer(np.zeros((images, SIZE, SIZE, 1), np.uint8), explain)
     except Exception as error:  # the runtimes have no exceptions of their own
-        raise InvalidBundle(f"The graph in {config.bundle} cannot be run: {error}") from error
+        raise InvalidBundle(f"The graph in {bundle} cannot be run: {error}") from error
     expected = (settings.max_batch, len(card.classes))
     if outputs.probabilities.shape != expected or not np.isfinite(outputs.probabilities).all():
         raise InvalidBundle(
-            f"The graph in {config.bundle} gives no probability for each of "
+            f"The graph in {bundle} gives no probability for each of "
             f"the {len(card.classes)} classes of its card."
         )
     return Model(engine, card, config)

@@ -6,21 +6,23 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 from ray import serve
 from ray.serve.metrics import Histogram
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from gyrus.errors import GyrusError, InvalidBundle, NoModel
+from gyrus.errors import GyrusError, InvalidBundle
+from gyrus.settings import PlatformSettings
+from serve_app.champion import Mlflow, mlflow_of
 from serve_app.engine import Output
 from serve_app.http import authorize, problem, read_body
 from serve_app.inference import Model, ModelConfig, answer, load, prepare
+from serve_app.served import Pauses, Served
 from serve_app.settings import ServeSettings
 
 logger = logging.getLogger("ray.serve")
@@ -36,8 +38,10 @@ BOUNDARIES = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5
 class Loader(Protocol):
     """Makes a model ready: `serve_app.inference.load`, or a test's."""
 
-    def __call__(self, config: ModelConfig, settings: ServeSettings, *, explain: bool) -> Model:
-        """Load the model that `config` names."""
+    def __call__(
+        self, config: ModelConfig, bundle: Path, settings: ServeSettings, *, explain: bool
+    ) -> Model:
+        """Load the model that `config` names, whose bundle is in the folder `bundle`."""
         ...
 
 
@@ -55,7 +59,7 @@ class Replica:
 
     Without a model it is healthy and answers 503. Ray calls `reconfigure` with the deployment's
     `user_config`: at the start, and when a promotion changes it. `batch` is `serve.batch`, which
-    needs Ray around it, or a test's own.
+    needs Ray around it, or a test's own. `mlflow` is the server in GYRUS_TRACKING_URI unless given.
     """
 
     def __init__(
@@ -64,12 +68,14 @@ class Replica:
         settings: ServeSettings | None = None,
         loader: Loader = load,
         batch: Callable[..., Any] = serve.batch,
+        mlflow: Mlflow | None = None,
+        pauses: Pauses | None = None,
     ) -> None:
         self._explain = explain
         self._settings = settings or ServeSettings()
         self._loader = loader
-        self._model: Model | None = None
-        self._loading = asyncio.Lock()
+        self._mlflow = mlflow or mlflow_of(PlatformSettings())
+        self._served = Served(self._load, self._mlflow, pauses)
         self._decoders = ThreadPoolExecutor(self._settings.decoders, "decode")
         self._engines = ThreadPoolExecutor(self._settings.concurrent_batches, "infer")
         self._passes: set[float] = set()
@@ -85,32 +91,9 @@ class Replica:
             tag_keys=("stage",),
         )
 
-    async def reconfigure(self, user_config: dict[str, str]) -> None:
-        """Serve the model that `user_config` names, or none if it is empty.
-
-        The model is loaded beside the one that serves, and takes its place when it is warm;
-        requests that are under way end on the old one. A model that cannot be loaded leaves the
-        old one in place: an outage would help nobody, and `GET` tells which one is served.
-
-        Raises:
-            InvalidBundle: it cannot be loaded, and there is no old one.
-        """
-        async with self._loading:
-            if not user_config:
-                self._model = None
-                return
-            try:
-                config = ModelConfig.model_validate(user_config)
-                if self._model is not None and self._model.config == config:
-                    return
-                loader = partial(self._loader, config, self._settings, explain=self._explain)
-                self._model = await asyncio.to_thread(loader)
-            except (GyrusError, ValidationError) as error:
-                if self._model is None:
-                    raise InvalidBundle(f"The model was refused: {error}") from error
-                logger.exception("A model was refused; the old one serves on")
-                return
-            logger.info("Serving model %s, %s", config.version, config.digest[:12])
+    async def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """Serve the model that `user_config` names; see `Served.change`."""
+        await self._served.change(user_config)
 
     async def check_health(self) -> None:
         """Tell Ray that all is well.
@@ -126,8 +109,7 @@ class Replica:
         try:
             authorize(request, self._settings.secret.get_secret_value())
             if request.method == "GET":
-                model = self._model
-                return JSONResponse({"model": model.describe() if model else None})
+                return JSONResponse(self._served.describe())
             return JSONResponse(await self._answer(request))
         except GyrusError as error:
             return problem(error)
@@ -137,10 +119,17 @@ class Replica:
             logger.exception("A request failed")
             return problem(GyrusError("The replica failed on this request. Tell who runs it."))
 
+    def _load(self, config: ModelConfig) -> Model:
+        if config.is_local:
+            bundle = Path(config.source)
+        elif self._mlflow is not None:
+            bundle = self._mlflow.fetch(config)
+        else:
+            raise InvalidBundle(f"Set GYRUS_TRACKING_URI to get {config.source} from MLflow.")
+        return self._loader(config, bundle, self._settings, explain=self._explain)
+
     async def _answer(self, request: Request) -> dict[str, Any]:
-        model = self._model
-        if model is None:
-            raise NoModel("No model is being served yet. Train one and promote it.")
+        model = self._served.current()
         data = await read_body(request, self._settings.max_upload)
         began = time.perf_counter()
         prepared = await _run(self._decoders, prepare, data)

@@ -13,12 +13,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
 from pydantic import BaseModel
 
-from gyrus.bundle import Card, digest, verify
+from gyrus.bundle import CARD, Card, digest, read_card, verify
 from gyrus.errors import Conflict, InvalidBundle, NotFound
 
 if TYPE_CHECKING:
@@ -34,14 +35,23 @@ ARTIFACT = "bundle"
 
 
 class ModelVersion(BaseModel):
-    """A registered model: its card, and the folder of its bundle on this machine."""
+    """A registered model: its card, and the folder of its bundle on this machine.
+
+    `source` is where replicas get the bundle: that folder, or an artifact of an MLflow server.
+    """
 
     version: int
     digest: str
+    source: str
     bundle: Path
     card: Card
     created_at: datetime
     champion: bool
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the registry keeps the bundle on this machine."""
+        return self.source == str(self.bundle)
 
 
 class Registry:
@@ -105,7 +115,13 @@ class Registry:
 
         Raises:
             NotFound: there is no such version.
+            InvalidBundle: the bundle that the server has is not the one that was registered.
         """
+        model = self._find(version)
+        self._fetch(model)
+        return model
+
+    def _find(self, version: int) -> ModelVersion:
         from mlflow.exceptions import MlflowException
 
         missing = NotFound(f"There is no model version {version}.")
@@ -117,9 +133,7 @@ class Registry:
             raise
         if "card" not in found.tags:
             raise missing
-        model = self._describe(found, self._champion_number())
-        self._fetch(str(found.source), model)
-        return model
+        return self._describe(found, self._champion_number())
 
     def champion(self) -> ModelVersion | None:
         """The version that is to be served, or None before the first promotion."""
@@ -129,12 +143,14 @@ class Registry:
     def promote(self, version: int) -> ModelVersion:
         """Make a version champion.
 
+        Of a server's bundle only the card is read here: the replicas that fetch it check it all.
+
         Raises:
             NotFound: there is no such version.
             InvalidBundle: its bundle is damaged.
         """
-        model = self.get(version)
-        verify(model.bundle, model.digest)
+        model = self._find(version)
+        self._check(model)
         current = self._champion_number()
         if current not in {None, version}:
             self._set_previous([*self._previous(), current])
@@ -152,8 +168,8 @@ class Registry:
         before = [number for number in self._previous() if number != current]
         if not before:
             raise Conflict("No other model was champion before; there is nothing to roll back to.")
-        model = self.get(before[-1])
-        verify(model.bundle, model.digest)
+        model = self._find(before[-1])
+        self._check(model)
         self._client.set_registered_model_alias(MODEL, ALIAS, str(model.version))
         self._set_previous(before[:-1])
         return model.model_copy(update={"champion": True})
@@ -161,6 +177,8 @@ class Registry:
     @cached_property
     def _client(self) -> "MlflowClient":
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        # A training's standard output is for its progress.
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         self.home.mkdir(parents=True, exist_ok=True)
         with warnings.catch_warnings():
             # MLflow's own use of SQLAlchemy 2.1 warns while its store is made.
@@ -207,24 +225,46 @@ class Registry:
         self._client.set_registered_model_tag(MODEL, PREVIOUS, value)
 
     def _describe(self, found: Any, champion: int | None) -> ModelVersion:
+        digest_of_bundle, source = found.tags["digest"], str(found.source)
+        bundle = self.home / "bundles" / digest_of_bundle
+        parsed = urlparse(source)
+        if parsed.scheme in {"", "file"}:
+            bundle = Path(unquote(parsed.path))
+            source = str(bundle)
         return ModelVersion(
             version=int(found.version),
-            digest=found.tags["digest"],
-            bundle=self._place(found.source, found.tags["digest"]),
+            digest=digest_of_bundle,
+            source=source,
+            bundle=bundle,
             card=Card.model_validate_json(found.tags["card"]),
             created_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
             champion=int(found.version) == champion,
         )
 
-    def _place(self, source: str, digest_of_bundle: str) -> Path:
-        parsed = urlparse(source)
-        if parsed.scheme in {"", "file"}:
-            return Path(unquote(parsed.path))
-        return self.home / "bundles" / digest_of_bundle
+    def _check(self, model: ModelVersion) -> None:
+        """Check a bundle: all of it where it is on this machine, else its card and its names."""
+        if model.is_local:
+            verify(model.bundle, model.digest)
+            return
+        from mlflow.artifacts import download_artifacts, list_artifacts
 
-    def _fetch(self, source: str, model: ModelVersion) -> None:
+        found = list_artifacts(artifact_uri=model.source, tracking_uri=self.tracking_uri)
+        missing = {CARD, *model.card.files} - {Path(one.path).name for one in found}
+        if missing:
+            names = ", ".join(sorted(missing))
+            raise InvalidBundle(f"MLflow has no {names} of model version {model.version}.")
+        with TemporaryDirectory() as folder:
+            download_artifacts(
+                artifact_uri=f"{model.source}/{CARD}",
+                dst_path=folder,
+                tracking_uri=self.tracking_uri,
+            )
+            if digest(Path(folder)) != model.digest or read_card(Path(folder)) != model.card:
+                raise InvalidBundle(f"The card of model version {model.version} was changed.")
+
+    def _fetch(self, model: ModelVersion) -> None:
         """Bring a server's bundle into the cache, whole or not at all."""
-        if model.bundle.is_dir() or urlparse(source).scheme in {"", "file"}:
+        if model.is_local or model.bundle.is_dir():
             return
         from mlflow.artifacts import download_artifacts
 
@@ -233,7 +273,7 @@ class Registry:
         part.mkdir(parents=True)
         try:
             folder = download_artifacts(
-                artifact_uri=source, dst_path=str(part), tracking_uri=self.tracking_uri
+                artifact_uri=model.source, dst_path=str(part), tracking_uri=self.tracking_uri
             )
             if verify(Path(folder), model.digest) != model.card:
                 raise InvalidBundle(f"The card of model version {model.version} was changed.")

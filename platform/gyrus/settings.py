@@ -9,8 +9,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class PlatformSettings(BaseSettings):
     """Settings of the platform, read from `GYRUS_…` environment variables.
 
-    `home` holds everything that the embedded profile writes. `tracking_uri` is MLflow's address;
-    empty means the SQLite file in `home`.
+    `home` holds everything that the embedded profile writes, and the bundles that were fetched.
+    `tracking_uri` is MLflow's address; empty means the SQLite file in `home`. Of a server (http or
+    https) replicas fetch the champion themselves.
     """
 
     model_config = SettingsConfigDict(env_prefix="GYRUS_", extra="ignore")

@@ -57,7 +57,7 @@ class FakeServe:
             "distance": 3.25,
             "crop": {"x": -3, "y": 4, "width": 300, "height": 300},
             "model": {
-                "version": "2",
+                "version": 2,
                 "digest": "ab" * 32,
                 "architecture": "cnn",
                 "synthetic": True,
@@ -114,6 +114,7 @@ class FakeRegistry:
         return ModelVersion(
             version=version,
             digest="ab" * 32,
+            source="bundle",
             bundle=Path("bundle"),
             card=card,
             created_at=datetime(2026, 1, version, tzinfo=UTC),

@@ -30,12 +30,13 @@ CARD = Card(
 MODEL = ModelVersion(
     version=3,
     digest="abc",
+    source="/bundles/abc",
     bundle=Path("/bundles/abc"),
     card=CARD,
     created_at=datetime(2026, 1, 1, tzinfo=UTC),
     champion=True,
 )
-TOLD = {"bundle": "/bundles/abc", "digest": "abc", "version": "3"}
+TOLD = {"source": "/bundles/abc", "digest": "abc", "version": 3}
 
 
 class FakeServe:
@@ -47,13 +48,14 @@ class FakeServe:
         self.config: dict[str, Any] = {"applications": []}
         self.puts: list[dict[str, Any]] = []
         self.left = 0
-        self.served: dict[str, str] | None = None
+        self.served: dict[str, Any] | None = None
+        self.refused: dict[str, str] | None = None
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if request.url.host == "127.0.0.1":
             assert request.headers["Authorization"] == "Bearer secret"
             assert request.url.port == 8001
-            return httpx.Response(200, json={"model": self.served})
+            return httpx.Response(200, json={"model": self.served, "refused": self.refused})
         if request.headers.get("Authorization") != "Bearer token":
             return httpx.Response(401, text="no token")
         if request.method == "PUT":
@@ -115,22 +117,23 @@ def test_a_push_changes_the_model_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
-    ("served", "keeps"), [({"version": "2", "digest": "old"}, "version 2"), (None, "none")]
+    ("served", "keeps"), [({"version": 2, "digest": "old"}, "version 2"), (None, "none")]
 )
 def test_a_push_that_a_replica_refused_is_unavailable(
-    served: dict[str, str] | None, keeps: str
+    served: dict[str, Any] | None, keeps: str
 ) -> None:
     serve = FakeServe()
     client(serve).deploy(None, 8001)
     serve.served = served
-    with pytest.raises(Unavailable, match=f"/classify refused the model and serve {keeps}"):
+    serve.refused = {"digest": "abc", "detail": "it is broken"}
+    with pytest.raises(Unavailable, match=f"/classify refused .* serve {keeps}: it is broken"):
         client(serve, secret="secret").push(MODEL)
 
 
 def test_a_push_that_the_replicas_took_is_confirmed() -> None:
     serve = FakeServe()
     client(serve).deploy(None, 8001)
-    serve.served = {"version": "3", "digest": "abc"}
+    serve.served = {"version": 3, "digest": "abc"}
     with client(serve, secret="secret") as asking:
         asking.push(MODEL)
 

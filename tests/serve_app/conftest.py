@@ -91,7 +91,7 @@ def make_bundle(tmp_path: Path) -> MakeBundle:
     """Make a bundle and say how a replica is told to serve it."""
 
     def make(
-        version: str = "1",
+        version: int = 1,
         *,
         seed: int = 0,
         poison_cam: bool = False,
@@ -115,9 +115,9 @@ def make_bundle(tmp_path: Path) -> MakeBundle:
             dataset_digest="",
             split_digest="",
             synthetic=True,
-            run="tests",
+            run=f"tests-{version}",
         )
-        return ModelConfig(bundle=folder, digest=seal(folder, card), version=version)
+        return ModelConfig(source=str(folder), digest=seal(folder, card), version=version)
 
     return make
 

@@ -24,7 +24,7 @@ def in_float32(onnx: Path, runtime: Runtime) -> Engine:
 
 @pytest.fixture
 def onnx_file(make_bundle: Callable) -> Path:
-    return make_bundle().bundle / ONNX
+    return Path(make_bundle().source) / ONNX
 
 
 def test_outputs_have_the_shapes_of_the_contract(
@@ -73,7 +73,7 @@ def test_without_an_explanation_the_answer_is_the_same_and_has_no_map(
 def test_onnxruntime_does_not_compute_a_map_that_nobody_asked_for(
     make_bundle: Callable, images: np.ndarray
 ) -> None:
-    engine = in_float32(make_bundle(poison_cam=True).bundle / ONNX, "onnxruntime")
+    engine = in_float32(Path(make_bundle(poison_cam=True).source) / ONNX, "onnxruntime")
     with pytest.raises(Exception, match="out of"):
         engine.infer(images, explain=True)
     assert np.isfinite(engine.infer(images, explain=False).probabilities).all()

@@ -1,6 +1,7 @@
 import base64
 import io
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,13 +10,17 @@ from PIL import Image
 from gyrus.bundle import ONNX
 from gyrus.errors import EmptyUpload, GyrusError, InvalidBundle, UnsupportedImage
 from serve_app.engine import Output
-from serve_app.inference import Model, Prepared, answer, load, prepare
+from serve_app.inference import Model, ModelConfig, Prepared, answer, load, prepare
 from serve_app.settings import ServeSettings
+
+
+def load_from(config: ModelConfig, settings: ServeSettings, *, explain: bool) -> Model:
+    return load(config, Path(config.source), settings, explain=explain)
 
 
 @pytest.fixture
 def model(make_bundle: Callable, settings: ServeSettings) -> Model:
-    return load(make_bundle("7"), settings, explain=True)
+    return load_from(make_bundle(7), settings, explain=True)
 
 
 @pytest.fixture
@@ -37,7 +42,7 @@ def test_answer_says_all_that_the_contract_names(model: Model, prepared: Prepare
     assert said["threshold"] == 0.5
     assert said["distance"] == 2.5
     assert said["model"] == {
-        "version": "7",
+        "version": 7,
         "digest": model.config.digest,
         "architecture": "cnn",
         "synthetic": True,
@@ -58,7 +63,7 @@ def test_crop_is_the_window_of_the_upload(model: Model, prepared: Prepared) -> N
 def test_image_unlike_the_training_images_is_uncertain(
     make_bundle: Callable, settings: ServeSettings, prepared: Prepared
 ) -> None:
-    model = load(make_bundle(distance_limit=3.0), settings, explain=False)
+    model = load_from(make_bundle(distance_limit=3.0), settings, explain=False)
     near = answer(model, prepared, said_by([0, 0, 1, 0], 2.9), thumbnail=False)
     far = answer(model, prepared, said_by([0, 0, 1, 0], 3.1), thumbnail=False)
     assert (near["decision"], far["decision"]) == ("no_tumour", "uncertain")
@@ -109,32 +114,32 @@ def test_what_is_no_image_is_refused() -> None:
 
 def test_changed_bundle_is_not_loaded(make_bundle: Callable, settings: ServeSettings) -> None:
     config = make_bundle()
-    with (config.bundle / ONNX).open("ab") as file:
+    with (Path(config.source) / ONNX).open("ab") as file:
         file.write(b"\0")
     with pytest.raises(InvalidBundle, match=ONNX):
-        load(config, settings, explain=False)
+        load_from(config, settings, explain=False)
 
 
 def test_another_bundle_than_the_one_named_is_not_loaded(
     make_bundle: Callable, settings: ServeSettings
 ) -> None:
-    other = make_bundle("2", seed=2).digest
+    other = make_bundle(2, seed=2).digest
     with pytest.raises(InvalidBundle, match="is not"):
-        load(make_bundle("1").model_copy(update={"digest": other}), settings, explain=False)
+        load_from(make_bundle(1).model_copy(update={"digest": other}), settings, explain=False)
 
 
 def test_graph_with_other_classes_than_its_card_is_not_loaded(
     make_bundle: Callable, settings: ServeSettings
 ) -> None:
     with pytest.raises(InvalidBundle, match="each of the 2 classes"):
-        load(make_bundle(classes=["notumor", "tumor"]), settings, explain=False)
+        load_from(make_bundle(classes=["notumor", "tumor"]), settings, explain=False)
 
 
 def test_graph_that_gives_no_numbers_is_not_loaded(
     make_bundle: Callable, settings: ServeSettings
 ) -> None:
     with pytest.raises(InvalidBundle, match="no probability"):
-        load(make_bundle(bias=float("nan")), settings, explain=False)
+        load_from(make_bundle(bias=float("nan")), settings, explain=False)
 
 
 def test_file_that_is_no_graph_is_not_loaded(
@@ -143,8 +148,8 @@ def test_file_that_is_no_graph_is_not_loaded(
     from gyrus.bundle import read_card, seal
 
     config = make_bundle()
-    card = read_card(config.bundle)
-    (config.bundle / ONNX).write_bytes(b"no graph")
-    config = config.model_copy(update={"digest": seal(config.bundle, card)})
+    card = read_card(Path(config.source))
+    (Path(config.source) / ONNX).write_bytes(b"no graph")
+    config = config.model_copy(update={"digest": seal(Path(config.source), card)})
     with pytest.raises(InvalidBundle, match="cannot be run"):
-        load(config, settings, explain=False)
+        load_from(config, settings, explain=False)

@@ -3,6 +3,7 @@ import base64
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -72,11 +73,11 @@ class FakeEngine:
         return Outputs(probabilities, np.ones(len(images), np.float32), cam)
 
 
-def loader_of(engines: dict[str, Engine]) -> Callable[..., Model]:
-    def load(config: ModelConfig, settings: ServeSettings, *, explain: bool) -> Model:
+def loader_of(engines: dict[int, Engine]) -> Callable[..., Model]:
+    def load(config: ModelConfig, bundle: Path, settings: ServeSettings, *, explain: bool) -> Model:
         if config.version not in engines:
             raise InvalidBundle("The bundle is broken.")
-        return Model(engines[config.version], read_card(config.bundle), config)
+        return Model(engines[config.version], read_card(bundle), config)
 
     return load
 
@@ -93,7 +94,7 @@ def client(replica: Replica, secret: str = "a-secret-of-the-tests") -> httpx.Asy
     )
 
 
-def told(config: ModelConfig) -> dict[str, str]:
+def told(config: ModelConfig) -> dict[str, Any]:
     return config.model_dump(mode="json")
 
 
@@ -108,12 +109,12 @@ async def test_explanation_has_a_map_and_a_thumbnail(
     make_bundle: Callable, settings: ServeSettings, png: bytes
 ) -> None:
     replica = Replica(True, settings, batch=batch)
-    await replica.reconfigure(told(make_bundle("3")))
+    await replica.reconfigure(told(make_bundle(3)))
     async with client(replica) as http:
         response = await http.post("/?thumbnail=1", content=png)
     assert response.status_code == 200
     said = response.json()
-    assert said["model"]["version"] == "3"
+    assert said["model"]["version"] == 3
     assert said["cam"]["shape"] == [4, 7, 7]
     assert len(base64.b64decode(said["cam"]["data"])) == 4 * 7 * 7 * 2
     assert base64.b64decode(said["thumbnail"]).startswith(b"\x89PNG")
@@ -138,7 +139,7 @@ async def test_replica_without_a_model_is_healthy_and_says_so(
     await replica.check_health()
     async with client(replica) as http:
         check_problem(await http.post("/", content=png), 503, "no-model")
-        assert (await http.get("/")).json() == {"model": None}
+        assert (await http.get("/")).json() == {"model": None, "refused": None}
 
 
 @pytest.mark.parametrize("given", ["", "Bearer ", "Bearer wrong", "Basic x", "Bearer é"])
@@ -213,8 +214,8 @@ async def test_simultaneous_requests_share_a_batch(
 ) -> None:
     engine = FakeEngine()
     patient = settings.model_copy(update={"batch_wait_s": 0.5})
-    replica = Replica(False, patient, loader_of({"1": engine}), batch)
-    await replica.reconfigure(told(make_bundle("1")))
+    replica = Replica(False, patient, loader_of({1: engine}), batch)
+    await replica.reconfigure(told(make_bundle(1)))
     async with client(replica) as http:
         responses = await asyncio.gather(*(http.post("/", content=png) for _ in range(4)))
     assert {response.status_code for response in responses} == {200}
@@ -226,48 +227,50 @@ async def test_requests_under_way_end_on_the_old_model(
 ) -> None:
     old, new = FakeEngine(0), FakeEngine(1)
     old.released.clear()
-    replica = Replica(False, settings, loader_of({"1": old, "2": new}), batch)
-    await replica.reconfigure(told(make_bundle("1")))
+    replica = Replica(False, settings, loader_of({1: old, 2: new}), batch)
+    await replica.reconfigure(told(make_bundle(1)))
     async with client(replica) as http:
         under_way = asyncio.create_task(http.post("/", content=png))
         while not old.batches:
             await asyncio.sleep(0.01)
-        await replica.reconfigure(told(make_bundle("2")))
+        await replica.reconfigure(told(make_bundle(2)))
         after = asyncio.create_task(http.post("/", content=png))
         await asyncio.sleep(0.05)
         old.released.set()
         first, second = (await under_way).json(), (await after).json()
-    assert (first["model"]["version"], first["label"]) == ("1", "glioma")
-    assert (second["model"]["version"], second["label"]) == ("2", "meningioma")
+    assert (first["model"]["version"], first["label"]) == (1, "glioma")
+    assert (second["model"]["version"], second["label"]) == (2, "meningioma")
 
 
 async def test_batch_over_a_swap_answers_each_request_with_its_model(
     make_bundle: Callable, settings: ServeSettings, png: bytes
 ) -> None:
-    engines = {"1": FakeEngine(0), "2": FakeEngine(1)}
+    engines = {1: FakeEngine(0), 2: FakeEngine(1)}
     patient = settings.model_copy(update={"batch_wait_s": 0.3})
     replica = Replica(False, patient, loader_of(engines), batch)
-    await replica.reconfigure(told(make_bundle("1")))
+    await replica.reconfigure(told(make_bundle(1)))
     async with client(replica) as http:
         before = asyncio.create_task(http.post("/", content=png))
         await asyncio.sleep(0.1)
-        await replica.reconfigure(told(make_bundle("2")))
+        await replica.reconfigure(told(make_bundle(2)))
         after = asyncio.create_task(http.post("/", content=png))
         said = [(await task).json() for task in (before, after)]
     assert [one["label"] for one in said] == ["glioma", "meningioma"]
-    assert [one["model"]["version"] for one in said] == ["1", "2"]
+    assert [one["model"]["version"] for one in said] == [1, 2]
 
 
 async def test_model_that_cannot_be_loaded_leaves_the_old_one(
     make_bundle: Callable, settings: ServeSettings, png: bytes
 ) -> None:
-    replica = Replica(False, settings, loader_of({"1": FakeEngine()}), batch)
-    await replica.reconfigure(told(make_bundle("1")))
-    await replica.reconfigure(told(make_bundle("2")))
+    replica = Replica(False, settings, loader_of({1: FakeEngine()}), batch)
+    await replica.reconfigure(told(make_bundle(1)))
+    await replica.reconfigure(told(make_bundle(2)))
     await replica.reconfigure({"what": "is this"})
     async with client(replica) as http:
-        assert (await http.post("/", content=png)).json()["model"]["version"] == "1"
-        assert (await http.get("/")).json()["model"]["version"] == "1"
+        assert (await http.post("/", content=png)).json()["model"]["version"] == 1
+        said = (await http.get("/")).json()
+    assert said["model"]["version"] == 1
+    assert "what" in said["refused"]["detail"]
 
 
 async def test_first_model_that_cannot_be_loaded_is_an_error(
@@ -275,12 +278,12 @@ async def test_first_model_that_cannot_be_loaded_is_an_error(
 ) -> None:
     replica = Replica(False, settings, loader_of({}), batch)
     with pytest.raises(InvalidBundle, match="broken"):
-        await replica.reconfigure(told(make_bundle("1")))
+        await replica.reconfigure(told(make_bundle(1)))
 
 
 async def test_model_is_taken_away(make_bundle: Callable, settings: ServeSettings) -> None:
-    replica = Replica(False, settings, loader_of({"1": FakeEngine()}), batch)
-    await replica.reconfigure(told(make_bundle("1")))
+    replica = Replica(False, settings, loader_of({1: FakeEngine()}), batch)
+    await replica.reconfigure(told(make_bundle(1)))
     await replica.reconfigure({})
     async with client(replica) as http:
         check_problem(await http.post("/", content=b"x"), 503, "no-model")
@@ -291,8 +294,8 @@ async def test_health_checks_do_not_wait_for_the_engine(
 ) -> None:
     engine = FakeEngine()
     engine.released.clear()
-    replica = Replica(False, settings, loader_of({"1": engine}), batch)
-    await replica.reconfigure(told(make_bundle("1")))
+    replica = Replica(False, settings, loader_of({1: engine}), batch)
+    await replica.reconfigure(told(make_bundle(1)))
     async with client(replica) as http:
         under_way = asyncio.create_task(http.post("/", content=png))
         while not engine.batches:
@@ -308,8 +311,8 @@ async def test_engine_that_fails_is_told_as_a_problem_and_the_replica_goes_on(
     make_bundle: Callable, settings: ServeSettings, png: bytes
 ) -> None:
     engine = FakeEngine(sure_of=99)
-    replica = Replica(False, settings, loader_of({"1": engine}), batch)
-    await replica.reconfigure(told(make_bundle("1")))
+    replica = Replica(False, settings, loader_of({1: engine}), batch)
+    await replica.reconfigure(told(make_bundle(1)))
     async with client(replica) as http:
         check_problem(await http.post("/", content=png), 500, "internal")
         engine.sure_of = 2

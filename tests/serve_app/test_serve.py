@@ -1,13 +1,17 @@
 """Both applications on a real Ray Serve, on loopback."""
 
+import json
 import os
 import secrets
 import shutil
 import struct
+import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -28,6 +32,43 @@ pytestmark = pytest.mark.ray
 SECRET = "a-secret-of-the-tests"
 
 
+class FakeMlflow(ThreadingHTTPServer):
+    """As much of MLflow's server as a replica asks."""
+
+    def __init__(self) -> None:
+        super().__init__((LOOPBACK, 0), MlflowHandler)
+        self.champion: ModelConfig | None = None
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def uri(self) -> str:
+        return f"http://{LOOPBACK}:{self.server_port}"
+
+
+class MlflowHandler(BaseHTTPRequestHandler):
+    server: FakeMlflow
+
+    def do_GET(self) -> None:
+        champion = self.server.champion
+        if champion is None:
+            self._say(404, b'{"error_code": "RESOURCE_DOES_NOT_EXIST"}')
+        elif "/mlflow-artifacts/" in self.path:
+            self._say(200, (Path(champion.source) / self.path.rsplit("/", 1)[1]).read_bytes())
+        else:
+            tags = [{"key": "digest", "value": champion.digest}]
+            version = {"source": "mlflow-artifacts:/1/b", "version": "1", "tags": tags}
+            self._say(200, json.dumps({"model_version": version}).encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def _say(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
 class Cluster:
     """A Ray head with its Serve, and how to reach them."""
 
@@ -36,6 +77,7 @@ class Cluster:
         token.write_text(secrets.token_hex(32))
         self.head = RayHead(token)
         self.port = pick_ports(1)[0]
+        self.mlflow = FakeMlflow()
         self.processes = Processes(f"tests-{os.getpid()}", folder / "logs")
         self.transport = httpx.HTTPTransport()
         self.serve = ServeClient(
@@ -49,6 +91,8 @@ class Cluster:
                 **self.head.environment,
                 "GYRUS_SERVE_SECRET": SECRET,
                 "GYRUS_SERVE_PRECISION": "f32",
+                "GYRUS_TRACKING_URI": self.mlflow.uri,
+                "GYRUS_HOME": str(folder / "home"),
             },
             folder=folder,
         )
@@ -60,6 +104,8 @@ class Cluster:
     def stop(self) -> None:
         self.transport.close()
         self.processes.stop_all(["ray"], grace=15)
+        self.mlflow.shutdown()
+        self.mlflow.server_close()
         shutil.rmtree(self.head.folder, ignore_errors=True)
 
     def replicas(self) -> set[int]:
@@ -90,10 +136,11 @@ def http(cluster: Cluster) -> Iterator[httpx.Client]:
 
 def version_of(config: ModelConfig) -> ModelVersion:
     return ModelVersion(
-        version=int(config.version),
+        version=config.version,
         digest=config.digest,
-        bundle=config.bundle,
-        card=read_card(config.bundle),
+        source=config.source,
+        bundle=Path(config.source),
+        card=read_card(Path(config.source)),
         created_at=datetime.now(UTC),
         champion=True,
     )
@@ -125,9 +172,14 @@ def test_replicas_answer_refuse_and_change_models_in_place(
     replicas = cluster.replicas()
     assert len(replicas) == 2
 
-    cluster.serve.push(version_of(make_bundle("1")))
+    first = make_bundle(1)
+    cluster.mlflow.champion = first
+    for path in ("/classify", "/explain"):
+        wait_until_served(http, path, first)
+
+    cluster.serve.push(version_of(first))
     said = http.post("/explain?thumbnail=1", content=png).json()
-    assert said["model"]["version"] == "1"
+    assert said["model"]["version"] == 1
     assert said["cam"]["shape"] == [4, 7, 7]
     assert "thumbnail" in said
     assert "cam" not in http.post("/classify", content=png).json()
@@ -136,16 +188,16 @@ def test_replicas_answer_refuse_and_change_models_in_place(
         many = pool.map(lambda _: http.post("/classify", content=png), range(60))
     assert {response.status_code for response in many} == {200}
 
-    cluster.serve.push(version_of(make_bundle("2", seed=2)))
+    cluster.serve.push(version_of(make_bundle(2, seed=2)))
     for path in ("/classify", "/explain"):
-        assert http.post(path, content=png).json()["model"]["version"] == "2"
+        assert http.post(path, content=png).json()["model"]["version"] == 2
 
-    broken = version_of(make_bundle("3", seed=3))
+    broken = version_of(make_bundle(3, seed=3))
     (broken.bundle / ONNX).write_bytes(b"changed")
     with pytest.raises(Unavailable):
         cluster.serve.push(broken)
-    assert http.post("/classify", content=png).json()["model"]["version"] == "2"
-    assert http.get("/classify").json()["model"]["version"] == "2"
+    assert http.post("/classify", content=png).json()["model"]["version"] == 2
+    assert http.get("/classify").json()["model"]["version"] == 2
     assert cluster.replicas() == replicas, "a replica was replaced"
 
     wrong = http.post("/classify", content=png, headers={"Authorization": "Bearer wrong"})
@@ -168,6 +220,17 @@ def test_replicas_answer_refuse_and_change_models_in_place(
         assert response.json()["type"] == f"urn:gyrus:problem:{kind}"
     assert all(peak_memory(pid) - before[pid] < 300e6 for pid in replicas)
     assert http.post("/classify", content=png).status_code == 200
+
+
+def wait_until_served(http: httpx.Client, path: str, config: ModelConfig) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        model = http.get(path).json()["model"]
+        if model:
+            assert (model["version"], model["digest"]) == (config.version, config.digest)
+            return
+        time.sleep(0.5)
+    pytest.fail(f"{path} did not find the champion")
 
 
 def forget_peak(pid: int) -> int:

@@ -1,1 +1,4 @@
-"""Starting things: Ray, the replicas, the gateway and trainings, here as processes on loopback."""
+"""Starting things: Ray, the replicas, the gateway and trainings.
+
+On one machine as processes on loopback; `kubernetes` is for a cluster.
+"""

@@ -10,26 +10,13 @@ import httpx
 
 from gyrus.errors import Unavailable
 from gyrus.launch.ports import LOOPBACK
+from gyrus.launch.replicas import APPLICATIONS, confirm, set_model, user_config
 from gyrus.registry import ModelVersion
-
-APPLICATIONS = {"classify": "Classify", "explain": "Explain"}
-"""Our Serve applications, and the deployment in each that takes the model."""
 
 PATH = "/api/serve/applications/"
 FAILED = {"DEPLOY_FAILED", "UNHEALTHY"}
 POLL_S = 0.3
 WILDCARDS = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not listened on
-
-
-def user_config(model: ModelVersion | None) -> dict[str, str]:
-    """What a replica is told to serve; nothing when there is no champion."""
-    if model is None:
-        return {}
-    return {
-        "bundle": str(model.bundle),
-        "digest": model.digest,
-        "version": str(model.version),
-    }
 
 
 def configuration(model: ModelVersion | None, port: int) -> dict[str, Any]:
@@ -114,42 +101,18 @@ class ServeClient:
         """
         details = self._get()
         applications = [one["deployed_app_config"] for one in details["applications"].values()]
-        ours = [one for one in applications if one and one["name"] in APPLICATIONS]
-        if not ours:
-            raise Unavailable("Ray Serve runs no application of Gyrus yet. Try again soon.")
-        for application in ours:
-            wanted = APPLICATIONS[application["name"]]
-            deployments = application.setdefault("deployments", [])
-            deployment = next((one for one in deployments if one["name"] == wanted), None)
-            if deployment is None:
-                deployment = {"name": wanted}
-                deployments.append(deployment)
-            deployment["user_config"] = user_config(model)
+        paths = set_model([one for one in applications if one], model)
         kept = {key: details[key] for key in ("proxy_location", "http_options") if details.get(key)}
         self._put({**kept, "applications": [one for one in applications if one]})
         self._wait(lambda: None, seconds)
         if self._secret:
-            for application in ours:
-                self._confirm(application["route_prefix"], kept.get("http_options", {}), model)
-
-    def _confirm(self, path: str, http: dict[str, Any], model: ModelVersion | None) -> None:
-        """Ask a replica which model it serves: one that refuses a model is healthy all the same."""
-        host, port = http.get("host", LOOPBACK), http.get("port", 8000)
-        if host in WILDCARDS:
-            host = self._client.base_url.host
-        url = httpx.URL(scheme="http", host=host, port=port, path=path)
-        try:
-            response = self._client.get(url, headers={"Authorization": f"Bearer {self._secret}"})
-        except httpx.TransportError as error:
-            raise Unavailable(f"The replicas of {path} do not answer.") from error
-        if not response.is_success:
-            raise Unavailable(f"The replicas of {path} answered with {response.status_code}.")
-        served = response.json()["model"]
-        if (served["digest"] if served else None) != (model.digest if model else None):
-            keeps = f"version {served['version']}" if served else "none"
-            raise Unavailable(
-                f"The replicas of {path} refused the model and serve {keeps}. Their log says why."
-            )
+            http = kept.get("http_options", {})
+            host, port = http.get("host", LOOPBACK), http.get("port", 8000)
+            if host in WILDCARDS:
+                host = self._client.base_url.host
+            for path in paths:
+                url = httpx.URL(scheme="http", host=host, port=port, path=path)
+                confirm(self._client, url, self._secret, model, seconds)
 
     def _get(self) -> Any:
         return self._send("GET", None).json()

@@ -1,0 +1,154 @@
+"""The registry and the replicas' way to it, with a real MLflow server that hands out artifacts."""
+
+import importlib.metadata
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gyrus.bundle import CARD, Card, seal, verify
+from gyrus.errors import InvalidBundle, NotFound, Unavailable
+from gyrus.launch.ports import LOOPBACK, pick_ports
+from gyrus.launch.processes import Processes
+from gyrus.launch.replicas import user_config
+from gyrus.registry import Registry
+from serve_app.champion import Mlflow
+from serve_app.inference import ModelConfig
+
+
+def has_server() -> bool:
+    """Whether all of MLflow is installed: `mlflow-skinny` has no server."""
+    try:
+        return bool(importlib.metadata.version("mlflow"))
+    except importlib.metadata.PackageNotFoundError:
+        return False
+
+
+pytestmark = pytest.mark.skipif(not has_server(), reason="MLflow's server is not installed")
+
+
+@pytest.fixture(scope="module")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the server keeps what is uploaded."""
+    return tmp_path_factory.mktemp("artifacts")
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory: pytest.TempPathFactory, artifacts: Path) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("mlflow")
+    [port] = pick_ports(1)
+    processes = Processes(f"tests-{os.getpid()}", folder)
+    command = [
+        *(sys.executable, "-m", "mlflow", "server", "--workers", "1"),
+        *("--host", LOOPBACK, "--port", str(port)),
+        *("--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
+        *("--artifacts-destination", str(artifacts)),
+    ]
+    environment = {
+        **os.environ,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    processes.start("mlflow", command, environment, folder=folder)
+    try:
+        wait(f"http://{LOOPBACK}:{port}/health", processes)
+        yield f"http://{LOOPBACK}:{port}"
+    finally:
+        processes.stop_all(["mlflow"], grace=10)
+
+
+def wait(url: str, processes: Processes) -> None:
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline:
+        processes.check()
+        try:
+            if httpx.get(url, trust_env=False).is_success:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.3)
+    pytest.fail("MLflow did not start in time")
+
+
+def make_bundle(folder: Path, content: bytes) -> Path:
+    folder.mkdir()
+    (folder / "model.onnx").write_bytes(content)
+    (folder / "model.keras").write_bytes(b"for training only")
+    card = Card(
+        architecture="cnn",
+        classes=["glioma", "notumor"],
+        tumour_classes=["glioma"],
+        threshold=0.5,
+        temperature=1.0,
+        distance_limit=10.0,
+        metrics={"auroc": 0.97},
+        dataset="phantom",
+        dataset_digest="d",
+        split_digest="s",
+        synthetic=True,
+        run="run",
+    )
+    seal(folder, card)
+    return folder
+
+
+def test_a_model_goes_from_a_training_to_the_replicas_without_a_shared_volume(
+    uri: str, artifacts: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    training = Registry(uri, tmp_path / "training")
+    gateway = Registry(uri, tmp_path / "gateway")
+    replica = Mlflow(uri, tmp_path / "replica")
+    assert replica.champion() is None
+    assert gateway.versions() == []
+    with pytest.raises(NotFound):
+        gateway.promote(7)
+
+    first = training.register(make_bundle(tmp_path / "b1", b"1" * 9_000_000), run="run-1")
+    training.register(make_bundle(tmp_path / "b2", b"2"), run="run-2", params={"epochs": 3})
+    assert training.register(tmp_path / "b1", run="again").version == first.version == 1
+    assert capfd.readouterr().out == ""
+    assert [one.version for one in gateway.versions()] == [2, 1]
+    assert replica.champion() is None
+
+    assert gateway.promote(1).champion
+    champion = replica.champion()
+    assert champion == ModelConfig.model_validate(user_config(gateway.versions()[1]))
+    assert verify(replica.fetch(champion), first.digest) == first.card
+    second = gateway.promote(2)
+    assert [one.champion for one in gateway.versions()] == [True, False]
+    assert gateway.rollback().version == 1
+    assert replica.champion() == champion
+    assert list((tmp_path / "gateway").rglob("*.onnx")) == [], "the gateway downloaded a bundle"
+
+    assert gateway.get(2) == second.model_copy(update={"champion": False})
+    assert verify(second.bundle, second.digest) == second.card
+
+    [card] = [file for file in artifacts.rglob(CARD) if "2" in _graph(file)]
+    (card.parent / "model.onnx").write_bytes(b"changed")
+    gateway.promote(2)
+    damaged = replica.champion()
+    assert damaged is not None
+    with pytest.raises(InvalidBundle, match=r"model\.onnx"):
+        replica.fetch(damaged)
+    assert gateway.rollback().version == 1
+    card.write_text(card.read_text().replace("0.97", "0.99"))
+    with pytest.raises(InvalidBundle, match="card of model version 2"):
+        gateway.promote(2)
+    card.unlink()
+    with pytest.raises(InvalidBundle, match=r"no card\.json of model version 2"):
+        gateway.promote(2)
+    assert replica.champion() == champion
+
+
+def test_a_server_that_is_away_is_unavailable(tmp_path: Path) -> None:
+    [port] = pick_ports(1)
+    with pytest.raises(Unavailable, match="does not answer"):
+        Mlflow(f"http://{LOOPBACK}:{port}", tmp_path).champion()
+
+
+def _graph(card: Path) -> str:
+    return (card.parent / "model.onnx").read_bytes()[:9].decode()
