@@ -68,6 +68,8 @@ async def test_who_was_signed_in_to_the_administrators_account_is_signed_out(
     other = await auth.sign_in("other@example.com", PASSWORD, "")
     assert await users.ensure_admin("admin@example.com", PASSWORD)
     for grant, status in ((before, 401), (other, 200)):
+        me = await gateway.client.get("/v1/me", headers={"Authorization": f"Bearer {grant.access}"})
+        assert me.status_code == status
         body = {"refresh_token": grant.refresh}
         answer = await gateway.client.post("/v1/token/refresh", json=body)
         assert answer.status_code == status
