@@ -116,7 +116,7 @@ def create_app(
             Middleware(SecurityHeaders),
             Middleware(Observe, metrics=metrics),
             Middleware(problems.UnexpectedErrors),
-            Middleware(BodyLimit, limit=given.upload_limit),
+            Middleware(BodyLimit, upload=given.upload_limit),
         ],
     )
     problems.install(app)

@@ -1,6 +1,7 @@
 """Predictions: made, kept, drawn, paged, deleted, and never anyone else's."""
 
 import asyncio
+import base64
 from typing import Any
 
 import cv2
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select
 
+from frontend_api.database import new_id
 from frontend_api.predictions.repository import Prediction
 
 
@@ -139,7 +141,21 @@ async def test_history_is_paged_newest_first(gateway: Any, alice: Any, bob: Any)
     assert seen == made[::-1]
 
 
-@pytest.mark.parametrize("params", [{"cursor": "!"}, {"cursor": "YQ=="}, {"limit": 0}])
+def cursor_of(moment: str) -> str:
+    return base64.urlsafe_b64encode(f"{moment} {new_id()}".encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"cursor": "!"},
+        {"cursor": "YQ=="},
+        {"cursor": cursor_of("yesterday")},
+        {"cursor": cursor_of("0001-01-01T00:00:00+14:00")},
+        {"cursor": cursor_of("9999-12-31T23:59:59-14:00")},
+        {"limit": 0},
+    ],
+)
 async def test_a_bad_page_is_refused(
     gateway: Any, alice: Any, assert_problem: Any, params: dict[str, Any]
 ) -> None:
