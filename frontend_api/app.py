@@ -94,9 +94,9 @@ def create_app(
                     tokens=tokens,
                     users=UserService(database, passwords),
                     auth=AuthService(database, passwords, tokens, refresh_lifetime),
-                    predictions=PredictionService(database, client, metrics),
+                    predictions=PredictionService(database, client, metrics, given.max_uploads),
                     models=service,
-                    health=HealthService(database, service, given.status_file),
+                    health=HealthService(database, service, given.status_file, given.upload_limit),
                 )
             }
         engine.dispose()

@@ -23,6 +23,7 @@ class GatewaySettings(PlatformSettings):
     | `keys_dir` | `*.pem` P-256 keys, see `frontend_api.auth.keys`; empty means `keys` in `home` |
     | `admin_email`, `admin_password` | the first administrator, made when there is none |
     | `upload_limit` | the most bytes of the body of an upload |
+    | `max_uploads` | uploads that are held in memory at a time; more are answered with 503 |
     | `forwarded_allow_ips` | proxies whose `X-Forwarded-For` is believed (`*`: all); empty: none |
     | `access_minutes`, `refresh_days` | how long tokens live |
     """
@@ -39,6 +40,7 @@ class GatewaySettings(PlatformSettings):
     admin_password: SecretStr | None = None
     forwarded_allow_ips: str = ""
     upload_limit: int = MAX_UPLOAD
+    max_uploads: int = Field(default=16, ge=1)
     access_minutes: int = 15
     refresh_days: int = 14
 
