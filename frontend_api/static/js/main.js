@@ -91,7 +91,8 @@ initUpload({
 });
 initStatus((status) => {
   setReady(status);
-  if (admin && served !== null && served !== status.served) loadModels();
+  if (status.served === null || status.served === served) return;
+  if (admin && served !== null) loadModels();
   served = status.served;
 });
 whenSessionEnds(() => location.reload()); // Nothing of the last person stays in memory.

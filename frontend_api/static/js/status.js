@@ -20,7 +20,7 @@ let onChange = () => {};
 
 /**
  * `changed({ ready, served, uploadLimit })` is called after every look: can predictions be made, by
- * which version ('' for none), and how many bytes may an upload have?
+ * which version ('' for none, null while nobody answers), and how many bytes may an upload have?
  */
 export function initStatus(changed) {
   onChange = changed;
@@ -35,7 +35,7 @@ export async function checkStatus() {
   show(health);
   onChange({
     ready,
-    served: health?.model ? String(health.model.version) : '',
+    served: health ? String(health.model?.version ?? '') : null,
     uploadLimit: health?.upload_limit,
   });
   clearTimeout(timer);
