@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import sys
+from typing import Any
 
 import uvicorn
 from pydantic import ValidationError
@@ -35,16 +36,24 @@ def main() -> int:
         os.environ.setdefault(name, value)
     settings.home.mkdir(parents=True, exist_ok=True)
     prepare(settings)
-    uvicorn.run(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_graceful_shutdown=20,
-    )
+    uvicorn.run(create_app(settings), **server_options(settings))
     return 0
+
+
+def server_options(settings: GatewaySettings) -> dict[str, Any]:
+    """How uvicorn serves the application."""
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "access_log": False,
+        "log_config": None,
+        "server_header": False,
+        "timeout_graceful_shutdown": 20,
+        # By default uvicorn believes everyone on this machine, and each who guesses passwords could
+        # be another client with every guess.
+        "proxy_headers": bool(settings.forwarded_allow_ips),
+        "forwarded_allow_ips": settings.forwarded_allow_ips,
+    }
 
 
 def prepare(settings: GatewaySettings) -> None:

@@ -95,9 +95,9 @@ def create_app(
                     tokens=tokens,
                     users=UserService(database, passwords),
                     auth=AuthService(database, passwords, tokens, refresh_lifetime),
-                    predictions=PredictionService(database, client, metrics),
+                    predictions=PredictionService(database, client, metrics, given.max_uploads),
                     models=service,
-                    health=HealthService(database, service, given.status_file),
+                    health=HealthService(database, service, given.status_file, given.upload_limit),
                 )
             }
         engine.dispose()
@@ -117,7 +117,7 @@ def create_app(
             Middleware(SecurityHeaders),
             Middleware(Observe, metrics=metrics),
             Middleware(problems.UnexpectedErrors),
-            Middleware(BodyLimit, limit=given.upload_limit),
+            Middleware(BodyLimit, upload=given.upload_limit),
         ],
     )
     problems.install(app)

@@ -12,14 +12,25 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import anyio.to_thread
-from sqlalchemy import DateTime, Engine, MetaData, create_engine, event, text
+from sqlalchemy import DateTime, Engine, MetaData, create_engine, event, make_url, text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
 CONNECTIONS = 10
 """Connections of one gateway process, and threads that use them."""
+
+MYSQL_TIMEOUTS_S = {"connect_timeout": 5, "read_timeout": 30, "write_timeout": 30}
+
+PASSING = {
+    1205,  # lock wait timeout
+    1213,  # deadlock
+    2006,  # the server has gone away
+    2013,  # the connection was lost
+}
+"""Errors of MySQL after which the same transaction may well succeed."""
 
 T = TypeVar("T")
 
@@ -66,8 +77,24 @@ def new_id() -> str:
 
 
 def make_engine(url: str) -> Engine:
-    """An engine for `sqlite:///…` or `mysql+pymysql://…`."""
-    engine = create_engine(url, pool_size=CONNECTIONS, max_overflow=0, pool_pre_ping=True)
+    """An engine for `sqlite:///…` or `mysql+pymysql://…`.
+
+    Errors do not show the parameters of a statement: they are addresses and hashes of people.
+    """
+    options: dict[str, Any] = {}
+    if make_url(url).get_backend_name() != "sqlite":
+        # Under REPEATABLE READ a DELETE that finds nothing locks a gap in the index, and two
+        # sign-ins that then INSERT wait for each other.
+        options["isolation_level"] = "READ COMMITTED"
+        options["connect_args"] = MYSQL_TIMEOUTS_S
+    engine = create_engine(
+        url,
+        pool_size=CONNECTIONS,
+        max_overflow=0,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        **options,
+    )
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
     return engine
@@ -90,7 +117,11 @@ class Database:
         self._threads = anyio.CapacityLimiter(CONNECTIONS)
 
     async def run(self, work: Callable[[Session], T]) -> T:
-        """Do `work` in one transaction; it is committed when this returns, else rolled back."""
+        """Do `work` in one transaction; it is committed when this returns, else rolled back.
+
+        After a deadlock or a lost connection `work` is done once more, so all that it does must be
+        in the transaction. A commit that fails is not repeated: it may have been made.
+        """
         return await anyio.to_thread.run_sync(self._transact, work, limiter=self._threads)
 
     async def check(self) -> None:
@@ -98,5 +129,19 @@ class Database:
         await self.run(lambda session: session.execute(text("SELECT 1")))
 
     def _transact(self, work: Callable[[Session], T]) -> T:
-        with self._sessions.begin() as session:
-            return work(session)
+        with self._sessions() as session:
+            try:
+                answer = _done(session, work)
+            except DBAPIError as error:
+                if error.orig is None or not PASSING.intersection(error.orig.args[:1]):
+                    raise
+                session.rollback()
+                answer = _done(session, work)
+            session.commit()
+            return answer
+
+
+def _done(session: Session, work: Callable[[Session], T]) -> T:
+    answer = work(session)
+    session.flush()
+    return answer

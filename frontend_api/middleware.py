@@ -19,7 +19,7 @@ access = logging.getLogger("gyrus.access")
 
 SECURITY = {
     "Content-Security-Policy": (
-        "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; "
+        "default-src 'self'; img-src 'self' blob:; object-src 'none'; base-uri 'none'; "
         "form-action 'self'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -112,40 +112,50 @@ METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 class BodyLimit:
-    """Refuses a body above `limit` bytes: by its Content-Length unread, else while it streams."""
+    """Refuses a body that is too large: by its Content-Length unread, else while it streams.
+
+    `upload` bytes are the limit where images are sent, `OTHER` everywhere else: what is parsed as
+    JSON takes many times its size in memory.
+    """
+
+    OTHER = 64 * 1024
 
     LINGER_S = 2.0
     """How long a refused body is thrown away, so that the client can read the answer."""
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(self, app: ASGIApp, upload: int) -> None:
         self.app = app
-        self.limit = limit
-        self.detail = (
-            f"The upload is larger than {limit // 1_000_000} MB. Send a smaller file, one slice."
-        )
+        self.upload = upload
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
+        limit, detail = self.OTHER, f"The body is larger than {self.OTHER // 1024} KiB."
+        if (scope["method"], scope["path"]) == ("POST", "/v1/predictions"):
+            limit = self.upload
+            detail = f"The upload is larger than {limit // 1_000_000} MB."
+            detail += " Send a smaller file, one slice."
         headers = Headers(scope=scope)
         length = headers.get("Content-Length", "")
-        if length.isdecimal() and int(length) > self.limit:
-            return await self._refuse(scope, receive, send, waits="Expect" in headers)
+        if length.isdecimal() and int(length) > limit:
+            return await self._refuse(detail, scope, receive, send, waits="Expect" in headers)
         seen = 0
 
         async def count() -> Message:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self.limit:
-                raise HTTPException(413, self.detail)
+            if seen > limit:
+                raise HTTPException(413, detail)
             return message
 
         await self.app(scope, count, send)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send, *, waits: bool) -> None:
-        answer = problems.response(UploadTooLarge(self.detail), scope)
+    async def _refuse(
+        self, detail: str, scope: Scope, receive: Receive, send: Send, *, waits: bool
+    ) -> None:
+        answer = problems.response(UploadTooLarge(detail), scope)
         headers = [*answer.raw_headers, (b"connection", b"close")]
         start = {"type": "http.response.start", "status": answer.status_code, "headers": headers}
         await send(start)

@@ -10,6 +10,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gyrus.errors import (
@@ -75,7 +77,10 @@ def install(app: FastAPI) -> None:
 
 
 class UnexpectedErrors:
-    """Answers what nobody foresaw with a 500 that tells nothing, and logs it."""
+    """Answers what nobody foresaw with a 500 that tells nothing, and logs it.
+
+    A client that leaves in the middle of its upload is no error: it is counted as a 499.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -91,6 +96,8 @@ class UnexpectedErrors:
 
         try:
             await self.app(scope, receive, watch)
+        except ClientDisconnect:
+            await Response(status_code=499)(scope, receive, send)
         except Exception:
             if scope["type"] != "http" or started:
                 raise
@@ -118,7 +125,7 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 
 async def _http(request: Request, exception: Exception) -> JSONResponse:
     error = cast(HTTPException, exception)
-    known = {400: InputError, 404: NotFound, 413: UploadTooLarge}.get(error.status_code)
+    known = {400: InputError, 413: UploadTooLarge}.get(error.status_code)
     if error.status_code == 404:
         return response(NotFound("There is nothing at this address."), request.scope)
     if known:

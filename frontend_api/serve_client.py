@@ -67,6 +67,8 @@ class Inference(BaseModel):
     """What a replica answers. The classes of `cam` are in the order of `probabilities`."""
 
     label: str
+    label_is_tumour: bool | None = None
+    """None only of a replica that is older than this gateway."""
     probabilities: dict[str, float]
     confidence: float
     tumour_probability: float
@@ -148,7 +150,7 @@ class ServeClient:
             return answer
         except httpx.TransportError as error:
             log.warning("call of %s dropped: %s", application, type(error).__name__)
-            if isinstance(error, httpx.ReadTimeout):
+            if isinstance(error, httpx.ReadTimeout | httpx.PoolTimeout):
                 # A second minute of waiting helps nobody.
                 raise _unavailable() from error
             return None

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
+from gyrus.imaging import MAX_UPLOAD
 from gyrus.settings import PlatformSettings
 
 
@@ -22,7 +23,9 @@ class GatewaySettings(PlatformSettings):
     | `status_file` | what `gyrus up` is doing; without it the gateway counts as started |
     | `keys_dir` | `*.pem` P-256 keys, see `frontend_api.auth.keys`; empty means `keys` in `home` |
     | `admin_email`, `admin_password` | the first administrator, made when there is none |
-    | `upload_limit` | the most bytes of a request's body |
+    | `upload_limit` | the most bytes of the body of an upload |
+    | `max_uploads` | uploads that are held in memory at a time; more are answered with 503 |
+    | `forwarded_allow_ips` | proxies whose `X-Forwarded-For` is believed (`*`: all); empty: none |
     | `access_minutes`, `refresh_days` | how long tokens live |
     """
 
@@ -38,7 +41,9 @@ class GatewaySettings(PlatformSettings):
     keys_dir: Path | None = None
     admin_email: str = "admin@example.com"
     admin_password: SecretStr | None = None
-    upload_limit: int = 20 * 1024 * 1024
+    forwarded_allow_ips: str = ""
+    upload_limit: int = MAX_UPLOAD
+    max_uploads: int = Field(default=16, ge=1)
     access_minutes: int = 15
     refresh_days: int = 14
 

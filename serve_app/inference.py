@@ -117,6 +117,7 @@ def answer(model: Model, prepared: Prepared, output: Output, *, thumbnail: bool)
     label = max(probabilities, key=probabilities.__getitem__)
     said: dict[str, Any] = {
         "label": label,
+        "label_is_tumour": label in card.tumour_classes,
         "probabilities": probabilities,
         "confidence": probabilities[label],
         "tumour_probability": card.tumour_probability(probabilities),

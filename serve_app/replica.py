@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -30,7 +31,7 @@ logger = logging.getLogger("ray.serve")
 T = TypeVar("T")
 
 STALLED_S = 60.0
-"""A pass of the engine that takes longer will not come back: the replica calls itself unhealthy."""
+"""A thread that works longer on one thing will not come back: the replica says it is unhealthy."""
 
 BOUNDARIES = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
@@ -70,6 +71,7 @@ class Replica:
         batch: Callable[..., Any] = serve.batch,
         mlflow: Mlflow | None = None,
         pauses: Pauses | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._explain = explain
         self._settings = settings or ServeSettings()
@@ -78,7 +80,8 @@ class Replica:
         self._served = Served(self._load, self._mlflow, pauses)
         self._decoders = ThreadPoolExecutor(self._settings.decoders, "decode")
         self._engines = ThreadPoolExecutor(self._settings.concurrent_batches, "infer")
-        self._passes: set[float] = set()
+        self._clock = clock
+        self._working_since: dict[int, float] = {}
         self._batched: Callable[[_Waiting], Awaitable[Output]] = batch(
             max_batch_size=self._settings.max_batch,
             batch_wait_timeout_s=self._settings.batch_wait_s,
@@ -99,10 +102,12 @@ class Replica:
         """Tell Ray that all is well.
 
         Raises:
-            RuntimeError: the engine has stalled; Ray then replaces the replica.
+            RuntimeError: a decoder or the engine has stalled; Ray then replaces the replica.
         """
-        if any(time.perf_counter() - started > STALLED_S for started in self._passes):
-            raise RuntimeError(f"the engine has not answered for {STALLED_S:.0f} s")
+        now = self._clock()
+        # A copy, made at one stroke: the threads change the original.
+        if any(now - began > STALLED_S for began in list(self._working_since.values())):
+            raise RuntimeError(f"a decoder or the engine has not answered for {STALLED_S:.0f} s")
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request; an error becomes problem+json."""
@@ -132,7 +137,7 @@ class Replica:
         model = self._served.current()
         data = await read_body(request, self._settings.max_upload)
         began = time.perf_counter()
-        prepared = await _run(self._decoders, prepare, data)
+        prepared = await self._run(self._decoders, prepare, data)
         del data
         self._observe("decode", began)
         output = await self._batched(_Waiting(model, prepared.image))
@@ -148,11 +153,7 @@ class Replica:
             began = time.perf_counter()
             for row in rows:
                 self._seconds.observe(began - waiting[row].since, tags={"stage": "queue"})
-            self._passes.add(began)
-            try:
-                found = await _run(self._engines, model.engine.infer, images, self._explain)
-            finally:
-                self._passes.discard(began)
+            found = await self._run(self._engines, model.engine.infer, images, self._explain)
             self._observe("infer", began)
             outputs |= {row: found.row(index) for index, row in enumerate(rows)}
         return [outputs[row] for row in range(len(waiting))]
@@ -160,6 +161,14 @@ class Replica:
     def _observe(self, stage: str, began: float) -> None:
         self._seconds.observe(time.perf_counter() - began, tags={"stage": stage})
 
+    async def _run(self, pool: Executor, function: Callable[..., T], *args: object) -> T:
+        def watched() -> T:
+            # Kept by the thread itself, which works on when its request has gone away.
+            thread = threading.get_ident()
+            self._working_since[thread] = self._clock()
+            try:
+                return function(*args)
+            finally:
+                del self._working_since[thread]
 
-async def _run(pool: Executor, function: Callable[..., T], *args: object) -> T:
-    return await asyncio.get_running_loop().run_in_executor(pool, function, *args)
+        return await asyncio.get_running_loop().run_in_executor(pool, watched)

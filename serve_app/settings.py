@@ -5,6 +5,8 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gyrus.imaging import MAX_UPLOAD
+
 Runtime = Literal["auto", "openvino", "onnxruntime"]
 Precision = Literal["auto", "f32", "bf16"]
 
@@ -38,7 +40,7 @@ class ServeSettings(BaseSettings):
     batch_wait_s: float = Field(default=0.005, ge=0)
     concurrent_batches: int = Field(default=1, ge=1)
     max_ongoing_requests: int = Field(default=16, ge=1)
-    max_upload: int = Field(default=20 * 1024 * 1024, ge=1)
+    max_upload: int = Field(default=MAX_UPLOAD, ge=1)
     decoders: int = Field(default=1, ge=1)
     num_cpus: float = Field(default=0.25, gt=0)
     min_replicas: int = Field(default=1, ge=1)

@@ -62,10 +62,6 @@ class RefreshTokenRepository:
             .values(revoked_at=at)
         )
 
-    def forget_all(self, user_id: str) -> None:
-        """Delete a user's tokens."""
-        self._session.execute(delete(RefreshToken).where(RefreshToken.user_id == user_id))
-
     def forget_expired(self, user_id: str, at: datetime) -> None:
         """Delete a user's tokens that have expired."""
         self._session.execute(

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from gyrus.launch.status import Status
 
@@ -22,7 +22,13 @@ class ChampionOut(BaseModel):
 
 
 class Ready(Status):
-    """Whether predictions can be made; a missing model does not make the gateway unready."""
+    """Whether predictions can be made; a missing model does not make the gateway unready.
 
-    status: Literal["ready", "starting"]
+    `unavailable`: it has started, but something that it needs does not answer. `model_known` is
+    false while the registry fails, so that `model` says nothing.
+    """
+
+    status: Literal["ready", "starting", "unavailable"]
     model: ChampionOut | None
+    model_known: bool
+    upload_limit: int = Field(description="The most bytes of an upload.")

@@ -23,12 +23,14 @@ class Champion:
     def __init__(self, read: Callable[[], Awaitable[ModelVersion | None]]) -> None:
         self._read = read
         self._model: ModelVersion | None = None
+        self.known = False
+        """Whether the registry ever answered: if not, there may well be a champion."""
         self._read_at: float | None = None
         self._changes = 0
         self._reading: asyncio.Task[None] | None = None
 
     async def get(self) -> ModelVersion | None:
-        """The champion; none, too, while the registry fails and never answered.
+        """The champion; none, too, while it is not `known` because the registry fails.
 
         Raises:
             Unavailable: the registry has not answered yet.
@@ -50,15 +52,16 @@ class Champion:
         """Another model is champion now."""
         self._changes += 1
         self._model = model
+        self.known = True
         self._read_at = time.monotonic()
 
     async def _refresh(self) -> None:
-        changes = self._changes
+        changes, known = self._changes, True
         try:
             model = await self._read()
         except Exception as error:  # whatever MLflow raises: the gateway can do without it
             log.warning("the model registry does not answer: %s", type(error).__name__)
-            model = self._model
+            model, known = self._model, self.known
         if changes == self._changes:
-            self._model = model
+            self._model, self.known = model, known
             self._read_at = time.monotonic()

@@ -56,6 +56,11 @@ class ModelService:
         """The champion, as of a few seconds ago; raises `Unavailable` while it is not known."""
         return await self._champion.get()
 
+    @property
+    def champion_is_known(self) -> bool:
+        """Whether the registry has told it; else none was told, and there may well be one."""
+        return self._champion.known
+
     def expect_champion(self) -> None:
         """Begin to read the champion, which will soon be asked for."""
         self._champion.refresh()

@@ -1,7 +1,7 @@
 """The opaque cursors of a history that is paged by (created_at, id)."""
 
 import base64
-from datetime import datetime
+from datetime import UTC, datetime
 
 from gyrus.errors import InputError
 
@@ -19,9 +19,6 @@ def decode(cursor: str) -> tuple[datetime, str]:
     """
     try:
         at, prediction_id = base64.urlsafe_b64decode(cursor.encode()).decode().split(" ")
-        moment = datetime.fromisoformat(at)
-    except ValueError as error:
+        return datetime.fromisoformat(at).astimezone(UTC), prediction_id
+    except (ValueError, OverflowError) as error:
         raise InputError("The cursor is not one that a page gave. Start without it.") from error
-    if moment.tzinfo is None:
-        raise InputError("The cursor is not one that a page gave. Start without it.")
-    return moment, prediction_id

@@ -91,10 +91,11 @@ async def predict(
         file = form.get("file")
         if not isinstance(file, UploadFile):
             raise InputError("Send the image as the file `file` of a multipart form.")
-        image = await file.read()
-    row, new = await gateway.predictions.predict(
-        user.id, image, explain=explain, key=idempotency_key
-    )
+        # Until here it lay on disk, so that who sends slowly takes nobody's room.
+        with gateway.predictions.room():
+            row, new = await gateway.predictions.predict(
+                user.id, await file.read(), explain=explain, key=idempotency_key
+            )
     response.status_code = 201 if new else 200
     response.headers["Location"] = f"/v1/predictions/{row.id}"
     return PredictionOut.of(row)

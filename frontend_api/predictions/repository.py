@@ -40,6 +40,7 @@ class Prediction(Base):
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     label: Mapped[str] = mapped_column(String(64))
+    label_is_tumour: Mapped[bool | None]
     decision: Mapped[str] = mapped_column(String(16))
     classes: Mapped[list[str]] = mapped_column(JSON)
     probabilities: Mapped[list[float]] = mapped_column(JSON)

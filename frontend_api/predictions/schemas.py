@@ -27,6 +27,9 @@ class PredictionOut(BaseModel):
     id: str
     created_at: datetime
     label: str
+    label_is_tumour: bool | None = Field(
+        description="Whether the model counts `label` among tumours; null where it was not kept."
+    )
     decision: Literal["tumour", "no_tumour", "uncertain"]
     probabilities: dict[str, float]
     confidence: float = Field(description="The probability of `label`.")
@@ -47,6 +50,7 @@ class PredictionOut(BaseModel):
                 "id": row.id,
                 "created_at": row.created_at,
                 "label": row.label,
+                "label_is_tumour": row.label_is_tumour,
                 "decision": row.decision,
                 "probabilities": dict(zip(row.classes, row.probabilities, strict=True)),
                 "confidence": row.confidence,

@@ -1,7 +1,10 @@
 """What can be done with predictions."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import anyio
 import anyio.to_thread
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -12,16 +15,32 @@ from frontend_api.metrics import Metrics
 from frontend_api.predictions import cursor as cursors
 from frontend_api.predictions.repository import Prediction, PredictionRepository
 from frontend_api.serve_client import Inference, ServeClient
-from gyrus.errors import Conflict, EmptyUpload, InputError, NotFound
+from gyrus.errors import Conflict, EmptyUpload, InputError, NotFound, Unavailable
 
 
 class PredictionService:
     """Makes, lists, draws and deletes the predictions of a user."""
 
-    def __init__(self, database: Database, serve: ServeClient, metrics: Metrics) -> None:
+    def __init__(
+        self, database: Database, serve: ServeClient, metrics: Metrics, max_uploads: int
+    ) -> None:
         self._database = database
         self._serve = serve
         self._metrics = metrics
+        self._room = anyio.Semaphore(max_uploads)
+
+    @contextmanager
+    def room(self) -> Iterator[None]:
+        """Room for one upload in memory, until it is answered; raises `Unavailable` at once."""
+        try:
+            self._room.acquire_nowait()
+        except anyio.WouldBlock as error:
+            detail = "Too many images are being analysed just now. Try again in a moment."
+            raise Unavailable(detail, retry_after=2) from error
+        try:
+            yield
+        finally:
+            self._room.release()
 
     async def predict(
         self, user_id: str, image: bytes, *, explain: bool, key: str | None
@@ -39,7 +58,7 @@ class PredictionService:
         if not image:
             raise EmptyUpload("The file is empty. Choose an image file that has content.")
         key_hash = hashlib.sha256(key.encode()).hexdigest() if key else None
-        digest = hashlib.sha256(b"%d" % explain + image).hexdigest() if key else None
+        digest = await anyio.to_thread.run_sync(_digest, image, explain) if key else None
         earlier = await self._earlier(user_id, key_hash, digest)
         if earlier is not None:
             return earlier, False
@@ -137,6 +156,12 @@ class PredictionService:
         return row
 
 
+def _digest(image: bytes, explain: bool) -> str:
+    digest = hashlib.sha256(b"%d" % explain)
+    digest.update(image)
+    return digest.hexdigest()
+
+
 def _found(row: Prediction | None) -> Prediction:
     if row is None:
         raise _missing()
@@ -152,6 +177,7 @@ def _row(user_id: str, inference: Inference) -> Prediction:
     return Prediction(
         user_id=user_id,
         label=inference.label,
+        label_is_tumour=inference.label_is_tumour,
         decision=inference.decision,
         classes=list(inference.probabilities),
         probabilities=list(inference.probabilities.values()),

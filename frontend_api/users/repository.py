@@ -3,9 +3,15 @@
 from datetime import datetime
 
 from sqlalchemy import String, select
+from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from frontend_api.database import Base, UtcDateTime, new_id, now
+
+# MySQL's default collations find jose@ and josé@ equal; a limit that counts addresses would not.
+Address = String(254).with_variant(
+    mysql.VARCHAR(254, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
+)
 
 
 class User(Base):
@@ -14,7 +20,7 @@ class User(Base):
     __tablename__ = "users"
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
-    email: Mapped[str] = mapped_column(String(254), unique=True)
+    email: Mapped[str] = mapped_column(Address, unique=True)
     password_hash: Mapped[str] = mapped_column(String(255))
     role: Mapped[str] = mapped_column(String(16), default="user")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
@@ -32,6 +38,11 @@ class UserRepository:
         self._session.add(user)
         self._session.flush()
         return user
+
+    def delete(self, user: User) -> None:
+        """Delete an account with all that is its own; its address is free then."""
+        self._session.delete(user)
+        self._session.flush()
 
     def get(self, user_id: str) -> User | None:
         """The account with this id."""

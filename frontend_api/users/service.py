@@ -4,7 +4,6 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from frontend_api.auth.passwords import Passwords
-from frontend_api.auth.repository import RefreshTokenRepository
 from frontend_api.database import Database, now
 from frontend_api.users.repository import User, UserRepository
 from gyrus.errors import Conflict
@@ -45,7 +44,7 @@ class UserService:
     async def ensure_admin(self, email: str, password: str) -> bool:
         """Make the first administrator; returns whether there was none yet.
 
-        Whoever was signed in to an account with this address cannot stay so.
+        An account that has the address already is deleted: whoever made it keeps no token for it.
         """
         password_hash = await self._passwords.hash(password)
 
@@ -53,11 +52,10 @@ class UserService:
             users = UserRepository(session)
             if users.has_admin():
                 return False
-            admin = users.by_email(normal_email(email)) or User(email=normal_email(email))
-            admin.password_hash = password_hash
-            admin.role = "admin"
-            users.add(admin)
-            RefreshTokenRepository(session).forget_all(admin.id)
+            squatter = users.by_email(normal_email(email))
+            if squatter is not None:
+                users.delete(squatter)
+            users.add(User(email=normal_email(email), password_hash=password_hash, role="admin"))
             return True
 
         return await self._database.run(make)

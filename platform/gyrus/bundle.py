@@ -3,7 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -13,6 +13,10 @@ from gyrus.imaging import PREPROCESSING
 CARD = "card.json"
 ONNX = "model.onnx"
 KERAS = "model.keras"
+
+
+ClassName = Annotated[str, Field(min_length=1, max_length=64)]
+"""The gateway's database keeps no longer one."""
 
 
 class Card(BaseModel):
@@ -27,8 +31,8 @@ class Card(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     architecture: str
-    classes: list[str]
-    tumour_classes: list[str]
+    classes: list[ClassName]
+    tumour_classes: list[ClassName]
     preprocessing: dict[str, Any] = Field(default_factory=lambda: dict(PREPROCESSING))
     threshold: float
     temperature: float

@@ -19,6 +19,9 @@ from gyrus.errors import CorruptImage, EmptyUpload, GyrusError, ImageTooLarge, U
 SIZE = 224
 """Rows and columns of what the model sees."""
 
+MAX_UPLOAD = 20 * 1024 * 1024
+"""Bytes of one encoded image that gateway and replicas read, unless a setting says otherwise."""
+
 MAX_PIXELS = 20_000_000
 """More pixels than this are never decoded."""
 

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -12,6 +12,9 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--no-first-run",
 ]
+
+TIMEOUT_MS = 30_000
+expect.set_options(timeout=TIMEOUT_MS)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +39,7 @@ def complaints() -> list[str]:
 def page(chromium: Browser, complaints: list[str]) -> Iterator[Page]:
     """A page of a fresh profile."""
     context = chromium.new_context(viewport={"width": 1360, "height": 900})
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(TIMEOUT_MS)
     page = context.new_page()
     page.on(
         "console",

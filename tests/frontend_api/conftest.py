@@ -1,5 +1,6 @@
 """A gateway in this process, with a fake Ray Serve and a fake registry."""
 
+import asyncio
 import base64
 import contextlib
 from collections.abc import AsyncIterator, Callable
@@ -21,23 +22,29 @@ from frontend_api.dependencies import GatewayState
 from frontend_api.settings import GatewaySettings
 from frontend_api.users.repository import User, UserRepository
 from gyrus.bundle import Card
-from gyrus.errors import Conflict, NotFound
+from gyrus.errors import Conflict, GyrusError, NotFound
 from gyrus.registry import ModelVersion
 
 CLASSES = ["glioma", "meningioma", "notumor", "pituitary"]
 
 
 class FakeServe:
-    """Answers like a replica; `then` is a queue of other answers to give first."""
+    """Answers like a replica; `then` is a queue of other answers to give first.
+
+    It answers only while `answering` is set.
+    """
 
     def __init__(self) -> None:
         self.requests: list[httpx.Request] = []
         self.then: list[httpx.Response | Exception] = []
+        self.answering = asyncio.Event()
+        self.answering.set()
         self.cam = np.zeros((4, 7, 7), np.float16)
         self.cam[0, 1, 5] = 4.0
 
-    def __call__(self, request: httpx.Request) -> httpx.Response:
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
+        await self.answering.wait()
         if self.then:
             answer = self.then.pop(0)
             if isinstance(answer, Exception):
@@ -49,6 +56,7 @@ class FakeServe:
         thumbnail = cv2.imencode(".png", np.full((224, 224), 100, np.uint8))[1].tobytes()
         body: dict[str, Any] = {
             "label": "glioma",
+            "label_is_tumour": True,
             "probabilities": dict(zip(CLASSES, [0.7, 0.15, 0.1, 0.05], strict=True)),
             "confidence": 0.7,
             "tumour_probability": 0.9,
@@ -130,6 +138,7 @@ class Running:
         self.serve = FakeServe()
         self.registry = FakeRegistry()
         self.pushed: list[int] = []
+        self.refuses_push: GyrusError | None = None
         self.state: GatewayState
         self.client: httpx.AsyncClient
         self.database: Database
@@ -143,7 +152,7 @@ class Running:
             self.settings,
             serve=httpx.MockTransport(self.serve),
             registry=self.registry,
-            push=lambda model: self.pushed.append(model.version),
+            push=self._push,
         )
         async with app.router.lifespan_context(app) as state:
             assert state is not None
@@ -158,6 +167,11 @@ class Running:
                 self.client = client
                 yield self
         engine.dispose()
+
+    def _push(self, model: ModelVersion) -> None:
+        if self.refuses_push:
+            raise self.refuses_push
+        self.pushed.append(model.version)
 
     async def user(self, email: str, role: str = "user") -> dict[str, str]:
         """Make an account and return its Authorization header; nothing is hashed, to be quick."""

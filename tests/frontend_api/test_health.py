@@ -10,7 +10,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from frontend_api import docs, migrations, openapi
-from frontend_api.database import Base, make_engine, new_id
+from frontend_api.database import Base, Database, make_engine, new_id
+from frontend_api.health.service import HealthService
 from frontend_api.models.champion import Champion
 from frontend_api.settings import GatewaySettings
 from gyrus.errors import Unavailable
@@ -52,6 +53,7 @@ async def test_a_missing_champion_does_not_make_the_gateway_unready(
     gateway.registry.current = None
     answer = await gateway.client.get("/health/ready")
     assert (answer.status_code, answer.json()["model"]) == (200, None)
+    assert answer.json()["model_known"] is True
 
 
 async def test_a_registry_that_fails_does_not_make_the_gateway_unready(
@@ -61,7 +63,26 @@ async def test_a_registry_that_fails_does_not_make_the_gateway_unready(
     gateway.registry.versions = lambda: 1 / 0
     answer = await gateway.client.get("/health/ready")
     assert (answer.status_code, answer.json()["model"]) == (200, None)
+    assert answer.json()["model_known"] is False
     assert "registry does not answer: ZeroDivisionError" in caplog.text
+
+
+async def test_a_registry_that_fails_later_takes_nothing_back() -> None:
+    answers: list[Any] = ["a model", None]
+    champion = Champion(lambda: asyncio.sleep(0, answers.pop()))
+    assert (await champion.get(), champion.known) == (None, True)
+    await champion._refresh()
+    await champion._refresh()  # answers are used up: it raises IndexError
+    assert (await champion.get(), champion.known) == ("a model", True)
+
+
+async def test_a_database_that_does_not_answer_is_no_failed_start(gateway: Any) -> None:
+    engine = make_engine("mysql+pymysql://nobody@127.0.0.1:1/none")
+    health = HealthService(Database(engine), gateway.state.models, None, 1000)
+    answer = await health.ready()
+    assert (answer.status, answer.stage) == ("unavailable", "ready")
+    assert answer.message == "The database does not answer."
+    engine.dispose()
 
 
 async def test_while_the_registry_is_read_the_gateway_is_not_ready() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from mlflow.exceptions import MlflowException
 
-from gyrus.errors import InvalidBundle
+from gyrus.errors import InvalidBundle, Unavailable
 
 
 async def test_models_are_listed_for_those_who_are_signed_in(
@@ -49,6 +49,21 @@ async def test_a_promoted_model_is_pushed_and_can_be_rolled_back(
     assert_problem(none_before, 409, "conflict")
     missing = await gateway.client.post("/v1/models/9/promote", headers=admin)
     assert_problem(missing, 404, "not-found")
+
+
+async def test_a_champion_that_the_replicas_could_not_be_told_stays_registered(
+    gateway: Any, admin: Any, assert_problem: Any
+) -> None:
+    gateway.settings.status_file.write_text('{"stage": "ready", "message": ""}')
+    gateway.refuses_push = Unavailable("Ray Serve does not answer.")
+    answer = await gateway.client.post("/v1/models/3/promote", headers=admin)
+    assert_problem(answer, 503, "unavailable")
+    assert answer.json()["detail"] == "Ray Serve does not answer."
+    assert gateway.registry.current == 3
+    assert (await gateway.client.get("/health/ready")).json()["model"]["version"] == 3
+    gateway.refuses_push = None
+    again = await gateway.client.post("/v1/models/3/promote", headers=admin)
+    assert (again.status_code, gateway.pushed) == (200, [3])
 
 
 async def test_a_damaged_bundle_does_not_become_champion(

@@ -3,8 +3,10 @@
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,13 @@ import pymysql
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy.orm import Session
 
 from frontend_api import migrations
-from frontend_api.database import Base, make_engine
+from frontend_api.auth.repository import RefreshToken, RefreshTokenRepository
+from frontend_api.database import Base, make_engine, now
 from frontend_api.settings import GatewaySettings
+from frontend_api.users.repository import User, UserRepository
 
 SERVER = shutil.which("mariadbd") or shutil.which("mariadbd", path="/usr/sbin")
 INSTALL = shutil.which("mariadb-install-db")
@@ -101,6 +106,42 @@ async def test_accounts_and_tokens_work_on_mysql(
         assert (await gateway.client.post("/v1/token/refresh", json=body)).status_code == 200
         again = await gateway.client.post("/v1/token/refresh", json=body)
         assert_problem(again, 401, "unauthorized")
+
+
+async def test_addresses_that_differ_by_an_accent_are_two_accounts(
+    mysql_url: str, settings: GatewaySettings, run_gateway: Any
+) -> None:
+    async with run_gateway(settings.model_copy(update={"database_url": mysql_url})) as gateway:
+        await gateway.user("jose@example.com")
+        await gateway.user("josé@example.com")
+        other = "josè@example.com"
+        run = gateway.database.run
+        assert await run(lambda session: UserRepository(session).by_email(other)) is None
+
+
+def test_two_sign_ins_at_once_do_not_wait_for_each_other(mysql_url: str) -> None:
+    engine = make_engine(mysql_url)
+    migrations.upgrade(engine)
+    users = [User(email=f"{name}@example.com", password_hash="none") for name in "ab"]
+    with Session(engine, expire_on_commit=False) as session:
+        session.add_all(users)
+        session.commit()
+    both = threading.Barrier(2)
+
+    def sign_in(user: User) -> None:
+        with Session(engine) as session, session.begin():
+            tokens = RefreshTokenRepository(session)
+            tokens.forget_expired(user.id, now())
+            both.wait(20)
+            tokens.add(
+                RefreshToken(
+                    family_id=user.id, user_id=user.id, token_hash=user.id, expires_at=now()
+                )
+            )
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(sign_in, users))
+    engine.dispose()
 
 
 def test_migrations_make_the_tables_that_the_code_uses_on_mysql(mysql_url: str) -> None:

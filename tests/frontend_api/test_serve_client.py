@@ -43,10 +43,11 @@ async def test_a_second_failure_is_told_with_a_time_to_retry(
     assert page.json()["items"] == []
 
 
+@pytest.mark.parametrize("fault", [httpx.ReadTimeout("slow"), httpx.PoolTimeout("full")])
 async def test_a_replica_that_takes_too_long_is_not_asked_again(
-    gateway: Any, alice: Any, assert_problem: Any
+    gateway: Any, alice: Any, assert_problem: Any, fault: httpx.TimeoutException
 ) -> None:
-    gateway.serve.then = [httpx.ReadTimeout("slow")]
+    gateway.serve.then = [fault]
     assert_problem(await gateway.predict(alice), 503, "unavailable")
     assert len(gateway.serve.requests) == 1
 

@@ -1,5 +1,9 @@
 """Signing in, access tokens and rotating refresh tokens."""
 
+import base64
+import hashlib
+import hmac
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +27,14 @@ BROWSER = {"X-Gyrus-Client": "browser"}
 @pytest.fixture
 async def dora(gateway: Any) -> User:
     return await gateway.state.users.register("dora@example.com", PASSWORD)
+
+
+def encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def part(claims: dict[str, Any]) -> str:
+    return encoded(json.dumps(claims).encode())
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -140,14 +152,30 @@ async def test_no_expired_and_tampered_tokens_are_refused(
     head, body, signature = good.split(".")
     flipped = ("A" if body[5] != "A" else "B").join([body[:5], body[6:]])
     public = loaded.public["key-1"]
-    unsigned = f"{head}.{body}."
-    symmetric = jwt.encode({"sub": dora.id}, "guess", "HS256", headers={"kid": "key-1"})
-    unknown = jwt.encode({"sub": dora.id}, loaded.private, "ES256", headers={"kid": "../key-1"})
+    claims = jwt.get_unverified_claims(good)
+    nothing = part({"alg": "none", "kid": "key-1"})
+    # Who takes the algorithm from the token verifies this with the public key as its secret; no
+    # library signs it, so it is made by hand.
+    confused = f"{part({'alg': 'HS256', 'kid': 'key-1'})}.{part(claims)}"
+    mac = hmac.new(public.encode(), confused.encode(), hashlib.sha256).digest()
+
+    def signed(**changes: Any) -> str:
+        changed = {name: value for name, value in (claims | changes).items() if value is not None}
+        return str(jwt.encode(changed, loaded.private, "ES256", headers={"kid": "key-1"}))
+
+    assert gateway.state.tokens.read(signed()) == dora.id
+    unknown = jwt.encode(claims, loaded.private, "ES256", headers={"kid": "../key-1"})
     for token in (
         expired,
         f"{head}.{flipped}.{signature}",
-        unsigned,
-        symmetric,
+        f"{head}.{body}.",
+        f"{nothing}.{part(claims)}.",
+        f"{confused}.{encoded(mac)}",
+        signed(iss="another"),
+        signed(aud="another"),
+        signed(aud=None),
+        signed(exp=None),
+        signed(sub=None),
         unknown,
         public,
         "nonsense",
@@ -159,12 +187,18 @@ async def test_no_expired_and_tampered_tokens_are_refused(
     assert (await gateway.client.get("/v1/me", headers=bearer(good))).status_code == 200
 
 
-async def test_too_many_failures_are_slowed_down(
+async def test_too_many_failures_are_slowed_down_and_a_success_forgets_them(
     gateway: Any, dora: User, assert_problem: Any
 ) -> None:
+    async def sign_in(password: str) -> Any:
+        return await gateway.client.post("/v1/token", data=FORM | {"password": password})
+
+    for _ in range(ATTEMPTS - 1):
+        assert_problem(await sign_in("wrong"), 401, "unauthorized")
+    assert (await sign_in(PASSWORD)).status_code == 200
     for _ in range(ATTEMPTS):
-        gateway.state.auth._limit.attempt("dora@example.com", "127.0.0.1")
-    answer = await gateway.client.post("/v1/token", data=FORM)
+        assert_problem(await sign_in("wrong"), 401, "unauthorized")
+    answer = await sign_in(PASSWORD)
     assert_problem(answer, 429, "too-many-requests")
     assert 0 < int(answer.headers["Retry-After"]) <= WINDOW_S
 

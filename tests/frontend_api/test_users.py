@@ -32,20 +32,22 @@ async def test_an_address_has_one_account(gateway: Any, assert_problem: Any) -> 
 
 
 @pytest.mark.parametrize(
-    ("changes", "field"),
+    ("changes", "field", "words"),
     [
-        ({"password": "elevenchars"}, "password"),
-        ({"password": "twelve chars\0"}, "password"),
-        ({"email": "nobody"}, "email"),
-        ({"consent": False}, "consent"),
+        ({"password": "elevenchars"}, "password", "At least 12 characters are needed."),
+        ({"password": "twelve chars\0"}, "password", "A password cannot hold a NUL character."),
+        ({"email": "nobody"}, "email", ""),
+        ({"consent": False}, "consent", ""),
     ],
 )
 async def test_a_refused_registration_names_the_field_and_never_repeats_the_password(
-    gateway: Any, assert_problem: Any, changes: dict[str, Any], field: str
+    gateway: Any, assert_problem: Any, changes: dict[str, Any], field: str, words: str
 ) -> None:
     answer = await gateway.client.post("/v1/users", json=new(**changes))
     assert_problem(answer, 400, "invalid-input")
-    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    (error,) = answer.json()["errors"]
+    assert error["field"] == field
+    assert not words or error["message"] == words
     assert new(**changes)["password"] not in answer.text
 
 
@@ -68,6 +70,8 @@ async def test_who_was_signed_in_to_the_administrators_account_is_signed_out(
     other = await auth.sign_in("other@example.com", PASSWORD, "")
     assert await users.ensure_admin("admin@example.com", PASSWORD)
     for grant, status in ((before, 401), (other, 200)):
+        me = await gateway.client.get("/v1/me", headers={"Authorization": f"Bearer {grant.access}"})
+        assert me.status_code == status
         body = {"refresh_token": grant.refresh}
         answer = await gateway.client.post("/v1/token/refresh", json=body)
         assert answer.status_code == status

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 
-from gyrus.bundle import ONNX
+from gyrus.bundle import ONNX, Card
 from gyrus.errors import EmptyUpload, GyrusError, InvalidBundle, UnsupportedImage
 from serve_app.engine import Output
 from serve_app.inference import Model, ModelConfig, Prepared, answer, load, prepare
@@ -35,6 +36,7 @@ def said_by(probabilities: list[float], distance: float = 1.0, cam: object = Non
 def test_answer_says_all_that_the_contract_names(model: Model, prepared: Prepared) -> None:
     said = answer(model, prepared, said_by([0.1, 0.2, 0.3, 0.4], 2.5), thumbnail=False)
     assert said["label"] == "pituitary"
+    assert said["label_is_tumour"] is True
     assert list(said["probabilities"]) == model.card.classes
     assert said["confidence"] == pytest.approx(0.4)
     assert said["tumour_probability"] == pytest.approx(0.7)
@@ -50,6 +52,21 @@ def test_answer_says_all_that_the_contract_names(model: Model, prepared: Prepare
     assert set(said["crop"]) == {"x", "y", "width", "height"}
     assert "cam" not in said
     assert "thumbnail" not in said
+
+
+def test_label_is_a_tumour_where_the_card_says_so(model: Model, prepared: Prepared) -> None:
+    said = answer(model, prepared, said_by([0.2, 0.2, 0.4, 0.2]), thumbnail=False)
+    assert (said["label"], said["label_is_tumour"], said["decision"]) == (
+        "notumor",
+        False,
+        "tumour",
+    )
+
+
+def test_class_name_that_cannot_be_stored_makes_no_card(model: Model) -> None:
+    for name in ("", "x" * 65):
+        with pytest.raises(ValidationError, match="classes"):
+            Card.model_validate(model.card.model_dump() | {"classes": [name]})
 
 
 def test_crop_is_the_window_of_the_upload(model: Model, prepared: Prepared) -> None:

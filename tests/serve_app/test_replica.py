@@ -15,7 +15,7 @@ from gyrus.bundle import read_card
 from gyrus.errors import InvalidBundle
 from serve_app.engine import Engine, Outputs
 from serve_app.inference import Model, ModelConfig
-from serve_app.replica import Replica
+from serve_app.replica import STALLED_S, Replica
 from serve_app.settings import ServeSettings
 
 
@@ -305,6 +305,50 @@ async def test_health_checks_do_not_wait_for_the_engine(
         assert time.perf_counter() - began < 0.1
         engine.released.set()
         assert (await under_way).status_code == 200
+
+
+async def test_engine_that_stalls_makes_the_replica_unhealthy(
+    make_bundle: Callable, settings: ServeSettings, png: bytes
+) -> None:
+    now = 0.0
+    engine = FakeEngine()
+    engine.released.clear()
+    replica = Replica(False, settings, loader_of({"1": engine}), batch, lambda: now)
+    await replica.reconfigure(told(make_bundle("1")))
+    async with client(replica) as http:
+        under_way = asyncio.create_task(http.post("/", content=png))
+        while not engine.batches:
+            await asyncio.sleep(0.01)
+        now = STALLED_S
+        await replica.check_health()
+        now = STALLED_S + 1
+        with pytest.raises(RuntimeError, match="has not answered"):
+            await replica.check_health()
+        engine.released.set()
+        assert (await under_way).status_code == 200
+        await replica.check_health()
+
+
+async def test_decoder_that_stalls_makes_the_replica_unhealthy_though_its_client_left(
+    settings: ServeSettings,
+) -> None:
+    now = 0.0
+    replica = Replica(False, settings, batch=batch, clock=lambda: now)
+    started, released = threading.Event(), threading.Event()
+
+    def decode() -> None:
+        started.set()
+        released.wait(10)
+
+    under_way = asyncio.create_task(replica._run(replica._decoders, decode))
+    await asyncio.to_thread(started.wait, 10)
+    under_way.cancel()
+    now = STALLED_S + 1
+    with pytest.raises(RuntimeError, match="has not answered"):
+        await replica.check_health()
+    released.set()
+    replica._decoders.shutdown()
+    await replica.check_health()
 
 
 async def test_engine_that_fails_is_told_as_a_problem_and_the_replica_goes_on(

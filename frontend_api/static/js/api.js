@@ -7,6 +7,7 @@
 
 const BROWSER = { 'X-Gyrus-Client': 'browser' };
 const HINT = 'gyrus-session';
+const ENDED = 'gyrus-session-ended';
 const EARLY_MS = 30_000;
 
 let access = null;
@@ -35,12 +36,17 @@ export async function register(email, password, consent) {
   await checked(send('/v1/users', asJson({ email, password, consent })));
 }
 
+/** Sign out. When that fails the session goes on: the cookie is still good. */
 export async function signOut() {
-  try {
-    await send('/v1/token/revoke', { method: 'POST', headers: BROWSER });
-  } finally {
-    end();
-  }
+  await checked(send('/v1/token/revoke', { method: 'POST', headers: BROWSER }));
+  end();
+}
+
+/** Whether a session ended without being asked to; true once, also after a reload. */
+export function sessionHadEnded() {
+  const ended = sessionStorage.getItem(ENDED) !== null;
+  sessionStorage.removeItem(ENDED);
+  return ended;
 }
 
 /** Renew the access token by the cookie. False when there is no session. */
@@ -58,8 +64,8 @@ export async function getBlob(path) {
 }
 
 /** POST a form or nothing, and return the JSON answer. */
-export async function post(path, body) {
-  return (await call(path, { method: 'POST', body })).json();
+export async function post(path, body, headers = {}) {
+  return (await call(path, { method: 'POST', body, headers })).json();
 }
 
 export async function remove(path) {
@@ -70,7 +76,10 @@ async function call(path, options = {}) {
   if (access && Date.now() > access.until) await resume();
   let response = await send(path, options);
   if (response.status === 401 && await resume()) response = await send(path, options);
-  if (response.status === 401) end();
+  if (response.status === 401) {
+    sessionStorage.setItem(ENDED, '1');
+    end();
+  }
   return checked(response);
 }
 
@@ -110,6 +119,7 @@ async function renew() {
   const response = await send('/v1/token/refresh', { method: 'POST', headers: BROWSER });
   if (response.status >= 400 && response.status < 500) {
     localStorage.removeItem(HINT);
+    sessionStorage.setItem(ENDED, '1');
     return false;
   }
   keep(await (await checked(response)).json());

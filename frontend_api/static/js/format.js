@@ -1,9 +1,5 @@
 /** Numbers, names and times as people read them. */
 
-const HEALTHY = new Set(
-  ['notumor', 'no_tumor', 'no_tumour', 'no', 'none', 'normal', 'healthy'],
-);
-
 const NAMES = {
   notumor: 'No tumour',
   no_tumor: 'No tumour',
@@ -19,9 +15,9 @@ const ARCHITECTURES = { cnn: 'CNN', mobilenetv2: 'MobileNetV2', resnet50: 'ResNe
 export const DECISIONS = {
   tumour: {
     title: 'Signs of a tumour',
-    text: (label) => (HEALTHY.has(label)
-      ? 'The probability of a tumour reaches the threshold, although no single kind is the likeliest.'
-      : `The likeliest class is ${className(label)}.`),
+    text: ({ label, label_is_tumour: named }) => (named
+      ? `The likeliest class is ${className(label)}.`
+      : 'The probability of a tumour reaches the threshold, even if no single kind is the likeliest.'),
   },
   no_tumour: {
     title: 'No sign of a tumour',
@@ -39,10 +35,10 @@ export function className(name) {
 }
 
 /** An answer in a word or two: never a class that contradicts the decision. */
-export function headline({ decision, label }) {
+export function headline({ decision, label, label_is_tumour: named }) {
   if (decision === 'uncertain') return 'Uncertain';
   if (decision === 'no_tumour') return 'No tumour';
-  return HEALTHY.has(label) ? 'Tumour' : className(label);
+  return named ? className(label) : 'Tumour';
 }
 
 export function architectureName(name) {

@@ -6,6 +6,7 @@ import { headline, moment } from './format.js';
 
 const PAGE = 20;
 let cursor = null;
+let loading = false;
 let handlers = { opened: () => {}, deleted: () => {} };
 
 /** `opened(prediction)` and `deleted(id)` are called as the person chooses. */
@@ -15,8 +16,24 @@ export function initHistory({ opened, deleted }) {
 }
 
 export function addToHistory(prediction) {
-  byId('history-list').prepend(row(prediction));
+  byId('history-list').prepend(...unknown([prediction]).map(row));
   showEmptiness();
+}
+
+/** Look for results that this page was not told of. */
+export async function showNewest() {
+  try {
+    const { items } = await getJson(`/v1/predictions?limit=${PAGE}`);
+    byId('history-list').prepend(...unknown(items).map(row));
+    showEmptiness();
+  } catch {
+    // What failed before it has been told; the same again helps nobody.
+  }
+}
+
+function unknown(predictions) {
+  const known = new Set([...byId('history-list').children].map((item) => item.dataset.id));
+  return predictions.filter((prediction) => !known.has(prediction.id));
 }
 
 /** Mark the row of prediction `id` as the one that is shown; none for ''. */
@@ -29,21 +46,23 @@ export function markOpen(id) {
 
 /** Load the next page: the newest results first, then older ones. */
 export async function showOlder() {
+  if (loading) return; // A button that is disabled would lose the focus.
+  loading = true;
   tell(byId('history-error'));
   const query = new URLSearchParams({ limit: PAGE });
   if (cursor) query.set('cursor', cursor);
-  byId('older').disabled = true;
   try {
     const page = await getJson(`/v1/predictions?${query}`);
-    const known = new Set([...byId('history-list').children].map((item) => item.dataset.id));
-    byId('history-list').append(...page.items.filter((item) => !known.has(item.id)).map(row));
+    const rows = unknown(page.items).map(row);
+    byId('history-list').append(...rows);
     cursor = page.next_cursor;
+    if (!cursor && document.activeElement === byId('older')) rows[0]?.firstChild.focus();
     byId('older').hidden = !cursor;
     showEmptiness();
   } catch (error) {
     tell(byId('history-error'), error.message);
   } finally {
-    byId('older').disabled = false;
+    loading = false;
   }
 }
 
@@ -62,19 +81,21 @@ function row(prediction) {
   bin.setAttribute('aria-label', `Delete: ${title}, ${moment(prediction.created_at)}`);
   const item = make('li', {}, open, bin);
   item.dataset.id = prediction.id;
-  bin.addEventListener('click', () => erase(item, picture));
+  bin.addEventListener('click', () => erase(item));
   return item;
 }
 
 async function loadThumbnail(picture, prediction) {
   try {
-    picture.src = URL.createObjectURL(await getBlob(prediction.links.image));
+    const address = URL.createObjectURL(await getBlob(prediction.links.image));
+    picture.onload = () => URL.revokeObjectURL(address);
+    picture.src = address;
   } catch {
     picture.title = 'The picture cannot be loaded.';
   }
 }
 
-async function erase(item, picture) {
+async function erase(item) {
   const sure = await confirmed({
     title: 'Delete this result?',
     text: 'Its picture and its probabilities are erased. This cannot be undone.',
@@ -91,8 +112,7 @@ async function erase(item, picture) {
     }
   }
   const next = item.nextElementSibling ?? item.previousElementSibling;
-  (next?.firstChild ?? byId('choose')).focus();
-  URL.revokeObjectURL(picture.src);
+  (next?.firstChild ?? byId('file')).focus();
   item.remove();
   showEmptiness();
   handlers.deleted(item.dataset.id);

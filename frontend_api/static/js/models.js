@@ -4,7 +4,9 @@ import { getJson, post } from './api.js';
 import { byId, confirmed, make, tell } from './dom.js';
 import { architectureName, date } from './format.js';
 
-/** `changed()` is called after the champion changed. */
+let busy = false;
+
+/** `changed()` is called after an attempt to change the champion: even one that failed may have. */
 export function initModels(changed) {
   byId('rollback').addEventListener('click', () => change(changed, {
     title: 'Roll back?',
@@ -29,7 +31,10 @@ export async function loadModels() {
   tell(byId('models-error'));
   try {
     const { items } = await getJson('/v1/models');
+    const table = byId('models').querySelector('.scroll');
+    const inside = table.contains(document.activeElement);
     byId('models-rows').replaceChildren(...items.map(row));
+    if (inside) table.focus(); // The button that had the focus is gone.
     byId('rollback').disabled = items.length < 2;
     if (!items.length) {
       byId('models-rows').append(make('tr', {},
@@ -41,17 +46,21 @@ export async function loadModels() {
 }
 
 async function change(changed, { path, ...question }) {
-  if (!await confirmed(question)) return;
-  const buttons = byId('models').querySelectorAll('button');
-  for (const button of buttons) button.disabled = true;
+  // Disabled buttons would lose the focus.
+  if (busy || !await confirmed(question)) return;
+  busy = true;
+  byId('models').setAttribute('aria-busy', 'true');
+  let failure = '';
   try {
     await post(path);
-    await loadModels();
-    changed();
   } catch (error) {
-    await loadModels();
-    tell(byId('models-error'), error.message);
+    failure = error.message;
   }
+  await loadModels();
+  await changed();
+  if (failure) tell(byId('models-error'), failure);
+  byId('models').removeAttribute('aria-busy');
+  busy = false;
 }
 
 function row(model) {

@@ -67,7 +67,7 @@ function showDecision(prediction) {
   byId('answer').dataset.decision = prediction.decision;
   byId('decision-box').querySelector('.icon').replaceWith(icon(prediction.decision));
   byId('decision').textContent = decision.title;
-  byId('decision-text').textContent = decision.text(prediction.label);
+  byId('decision-text').textContent = decision.text(prediction);
   byId('result-synthetic').hidden = !prediction.model.synthetic;
 }
 

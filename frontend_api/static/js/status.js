@@ -18,7 +18,10 @@ let timer = 0;
 let auroc = null;
 let onChange = () => {};
 
-/** `changed(ready)` is called after every look: can predictions be made? */
+/**
+ * `changed({ ready, served, uploadLimit })` is called after every look: can predictions be made, by
+ * which version ('' for none, null while nobody answers), and how many bytes may an upload have?
+ */
 export function initStatus(changed) {
   onChange = changed;
   document.addEventListener('visibilitychange', () => !document.hidden && checkStatus());
@@ -28,11 +31,20 @@ export function initStatus(changed) {
 export async function checkStatus() {
   clearTimeout(timer);
   const health = await look();
-  const ready = Boolean(health?.status === 'ready' && health.model);
+  const ready = canPredict(health);
   show(health);
-  onChange(ready);
+  onChange({
+    ready,
+    served: health ? String(health.model?.version ?? '') : null,
+    uploadLimit: health?.upload_limit,
+  });
   clearTimeout(timer);
-  timer = setTimeout(checkStatus, ready ? LATER_MS : SOON_MS);
+  timer = setTimeout(checkStatus, ready && health.model ? LATER_MS : SOON_MS);
+}
+
+/** A registry that fails hides which model it is, and keeps none from answering. */
+function canPredict(health) {
+  return health?.status === 'ready' && Boolean(health.model || !health.model_known);
 }
 
 async function look() {
@@ -52,7 +64,7 @@ function show(health) {
     banner('Gyrus does not answer', 'The connection is tried again every few seconds.');
   } else if (health.status !== 'ready') {
     banner(TITLES[health.stage] ?? TITLES.starting, health.message ?? '', health);
-  } else if (!health.model) {
+  } else if (!canPredict(health)) {
     banner('No model is served yet',
       'Images can be uploaded as soon as an administrator has promoted a model.');
   } else {
@@ -63,11 +75,15 @@ function show(health) {
 function showPill(health) {
   const pill = byId('serving');
   const { model, stage } = health ?? {};
-  const ready = health?.status === 'ready' && model;
+  const ready = canPredict(health);
   pill.dataset.state = ready ? 'ready' : (!health || stage === 'failed') ? 'failed' : 'wait';
   pill.textContent = 'Starting';
-  if (ready) pill.textContent = `Ready · ${architectureName(model.architecture)}, version ${model.version}`;
+  if (ready) {
+    pill.textContent = model
+      ? `Ready · ${architectureName(model.architecture)}, version ${model.version}` : 'Ready';
+  }
   else if (!health) pill.textContent = 'No connection';
+  else if (health.status === 'unavailable') pill.textContent = 'Not ready';
   else if (stage === 'failed') pill.textContent = 'Start failed';
   else if (health.status === 'ready') pill.textContent = 'No model';
 }

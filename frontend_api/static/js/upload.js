@@ -3,15 +3,18 @@
 import { post } from './api.js';
 import { byId, tell } from './dom.js';
 
-const LIMIT_MB = 20;
 let busy = false;
 let ready = false;
+let limit = Infinity;
+let last = null; // The file that was sent last, and its key, until it is answered.
 
 /** `started(file)`, `done(prediction)` and `failed()` are called as an upload goes. */
 export function initUpload({ started, done, failed }) {
   const input = byId('file');
   const take = (files) => {
-    if (files.length && ready && !busy) send(files[0], { started, done, failed });
+    const reason = refusal(files);
+    tell(byId('upload-error'), reason);
+    if (files.length && !reason) send(files[0], { started, done, failed });
   };
   input.addEventListener('change', () => {
     take([...input.files]);
@@ -21,27 +24,53 @@ export function initUpload({ started, done, failed }) {
   update();
 }
 
-/** Uploads are accepted only while a model answers. */
-export function setReady(value) {
+/** Uploads are accepted only while a model answers, of at most `uploadLimit` bytes. */
+export function setReady({ ready: value, uploadLimit }) {
   ready = value;
+  limit = uploadLimit ?? limit;
+  byId('drop-limit').textContent = limit < Infinity ? `, up to ${megabytes()}` : '';
   update();
 }
 
-async function send(file, { started, done, failed }) {
-  tell(byId('upload-error'));
-  if (file.size > LIMIT_MB * 1024 * 1024) {
-    tell(byId('upload-error'),
-      `${file.name} is larger than ${LIMIT_MB} MB. Send a smaller copy, or one slice.`);
-    return;
+/** Why `files` cannot be sent just now; '' if they can. */
+function refusal(files) {
+  if (!files.length) return '';
+  if (busy) return 'The last image is still being analysed. Wait for its answer.';
+  if (!ready) return 'No model answers yet. Send the image again in a while.';
+  if (files.length > 1) return 'One slice at a time.';
+  if (files[0].size > limit) {
+    return `${files[0].name} is larger than ${megabytes()}. Send a smaller copy, or one slice.`;
   }
+  return '';
+}
+
+function megabytes() {
+  return `${Math.floor(limit / 1e6)} MB`;
+}
+
+/** The same key for the same file until it is answered: a retry makes no second entry. */
+function keyOf({ name, size, lastModified }) {
+  const file = JSON.stringify([name, size, lastModified]);
+  if (last?.file !== file) {
+    const random = crypto.getRandomValues(new Uint8Array(16)); // randomUUID needs https
+    last = { file, key: Array.from(random, (byte) => byte.toString(16)).join('-') };
+  }
+  return last.key;
+}
+
+async function send(file, { started, done, failed }) {
   busy = true;
   update();
   started(file);
   const form = new FormData();
   form.append('file', file, 'image');
   try {
-    done(await post('/v1/predictions?explain=true', form));
+    const headers = { 'Idempotency-Key': keyOf(file) };
+    const prediction = await post('/v1/predictions?explain=true', form, headers);
+    last = null;
+    done(prediction);
   } catch (error) {
+    if (error.status === 409) last = null; // The file was changed under its name.
     failed();
     tell(byId('upload-error'), error.message);
   } finally {
