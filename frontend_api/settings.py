@@ -24,7 +24,7 @@ class GatewaySettings(PlatformSettings):
     | `keys_dir` | `*.pem` P-256 keys, see `frontend_api.auth.keys`; empty means `keys` in `home` |
     | `admin_email`, `admin_password` | the first administrator, made when there is none |
     | `upload_limit` | the most bytes of the body of an upload |
-    | `max_uploads` | uploads that are held in memory at a time; more are answered with 503 |
+    | `max_uploads` | uploads that are held in memory at a time; more wait, then get a 503 |
     | `forwarded_allow_ips` | proxies whose `X-Forwarded-For` is believed (`*`: all); empty: none |
     | `access_minutes`, `refresh_days` | how long tokens live |
     """

@@ -92,7 +92,7 @@ async def predict(
         if not isinstance(file, UploadFile):
             raise InputError("Send the image as the file `file` of a multipart form.")
         # Until here it lay on disk, so that who sends slowly takes nobody's room.
-        with gateway.predictions.room():
+        async with gateway.predictions.room():
             row, new = await gateway.predictions.predict(
                 user.id, await file.read(), explain=explain, key=idempotency_key
             )

@@ -1,8 +1,8 @@
 """What can be done with predictions."""
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import anyio
 import anyio.to_thread
@@ -17,6 +17,9 @@ from frontend_api.predictions.repository import Prediction, PredictionRepository
 from frontend_api.serve_client import Inference, ServeClient
 from gyrus.errors import Conflict, EmptyUpload, InputError, NotFound, Unavailable
 
+ROOM_S = 5.0
+"""An upload waits so long for room, on disk; a moment's crowd is no reason to refuse."""
+
 
 class PredictionService:
     """Makes, lists, draws and deletes the predictions of a user."""
@@ -29,12 +32,17 @@ class PredictionService:
         self._metrics = metrics
         self._room = anyio.Semaphore(max_uploads)
 
-    @contextmanager
-    def room(self) -> Iterator[None]:
-        """Room for one upload in memory, until it is answered; raises `Unavailable` at once."""
+    @asynccontextmanager
+    async def room(self) -> AsyncIterator[None]:
+        """Room for one upload in memory, until it is answered.
+
+        Raises:
+            Unavailable: there was none within `ROOM_S`.
+        """
         try:
-            self._room.acquire_nowait()
-        except anyio.WouldBlock as error:
+            with anyio.fail_after(ROOM_S):
+                await self._room.acquire()
+        except TimeoutError as error:
             detail = "Too many images are being analysed just now. Try again in a moment."
             raise Unavailable(detail, retry_after=2) from error
         try:

@@ -313,8 +313,8 @@ async def test_engine_that_stalls_makes_the_replica_unhealthy(
     now = 0.0
     engine = FakeEngine()
     engine.released.clear()
-    replica = Replica(False, settings, loader_of({"1": engine}), batch, lambda: now)
-    await replica.reconfigure(told(make_bundle("1")))
+    replica = Replica(False, settings, loader_of({1: engine}), batch, clock=lambda: now)
+    await replica.reconfigure(told(make_bundle(1)))
     async with client(replica) as http:
         under_way = asyncio.create_task(http.post("/", content=png))
         while not engine.batches:
