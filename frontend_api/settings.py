@@ -13,6 +13,7 @@ class GatewaySettings(PlatformSettings):
     | key | what |
     |---|---|
     | `host` | the address that the gateway binds |
+    | `metrics_port` | a port for `/metrics` alone; 0 leaves it at the gateway's own |
     | `database_url` | `sqlite:///…` or `mysql+pymysql://…`; empty means `gyrus.db` in `home` |
     | `serve_url` | where Ray Serve answers predictions |
     | `serve_secret` | the bearer secret shared with the replicas; has no default |
@@ -26,6 +27,7 @@ class GatewaySettings(PlatformSettings):
     """
 
     host: str = "127.0.0.1"
+    metrics_port: int = 0
     database_url: str = ""
     serve_url: str = "http://127.0.0.1:8001"
     serve_secret: SecretStr = Field(min_length=16)
