@@ -7,10 +7,12 @@ ARG PYTHON=docker.io/library/python:3.11-slim-bookworm
 FROM ${PYTHON} AS tools
 ARG UV=0.13.9
 ARG CYCLONEDX=7.5.0
-# Bytecode is made here because a read-only root keeps none: every start would make it again.
+# Bytecode is made here because a read-only root keeps none: every start would make it again. What
+# is trimmed is for others: packages' own tests, headers for compilers, Ray's part for Java.
 ENV UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=/opt/gyrus \
     INSTALL="uv pip install --constraint constraints.txt --requirements pyproject.toml --extra" \
-    SBOM="uv tool run --from cyclonedx-bom==${CYCLONEDX} cyclonedx-py environment /opt/gyrus --output-file /opt/gyrus/sbom.cdx.json"
+    SBOM="uv tool run --from cyclonedx-bom==${CYCLONEDX} cyclonedx-py environment /opt/gyrus --output-file /opt/gyrus/sbom.cdx.json" \
+    TRIM="find /opt/gyrus -type d ( -name tests -o -name include -o -name jars ) -prune -exec rm -r {} +"
 RUN pip install --no-cache-dir --disable-pip-version-check "uv==${UV}" \
     && uv venv --python /usr/local/bin/python3 /opt/gyrus
 WORKDIR /src
@@ -22,20 +24,20 @@ COPY pyproject.toml constraints.txt ./
 FROM tools AS build-train
 RUN $INSTALL train
 COPY . .
-RUN uv pip install --no-deps . && $SBOM
+RUN uv pip install --no-deps . && $SBOM && $TRIM
 
 FROM tools AS build-serve
 RUN $INSTALL serve
 COPY . .
-RUN uv pip install --no-deps . && $SBOM
+RUN uv pip install --no-deps . && $SBOM && $TRIM
 
 FROM tools AS build-gateway
 RUN $INSTALL gateway
 COPY . .
-RUN uv pip install --no-deps . && $SBOM
+RUN uv pip install --no-deps . && $SBOM && $TRIM
 
 FROM tools AS build-mlflow
-RUN $INSTALL mlflow && $SBOM
+RUN $INSTALL mlflow && $SBOM && $TRIM
 
 
 FROM ${PYTHON} AS run
