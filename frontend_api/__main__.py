@@ -15,6 +15,7 @@ from frontend_api import migrations
 from frontend_api.app import create_app
 from frontend_api.auth.passwords import Passwords
 from frontend_api.database import Database, make_engine
+from frontend_api.server import DrainingServer
 from frontend_api.settings import GatewaySettings
 from frontend_api.users.service import UserService
 from gyrus.errors import Unavailable
@@ -49,7 +50,7 @@ def main() -> int:
         return 1
     if only == "migrate":
         return 0
-    uvicorn.run(
+    config = uvicorn.Config(
         create_app(settings),
         host=settings.host,
         port=settings.port,
@@ -58,6 +59,7 @@ def main() -> int:
         server_header=False,
         timeout_graceful_shutdown=20,
     )
+    DrainingServer(config, seconds=settings.drain_seconds).run()
     return 0
 
 

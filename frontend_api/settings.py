@@ -23,6 +23,7 @@ class GatewaySettings(PlatformSettings):
     | `keys_dir` | `*.pem` P-256 keys, see `frontend_api.auth.keys`; empty means `keys` in `home` |
     | `admin_email`, `admin_password` | the first administrator, made when there is none |
     | `upload_limit` | the most bytes of a request's body |
+    | `drain_seconds` | how long requests are still taken after SIGTERM |
     | `access_minutes`, `refresh_days` | how long tokens live |
     """
 
@@ -38,6 +39,7 @@ class GatewaySettings(PlatformSettings):
     admin_email: str = "admin@example.com"
     admin_password: SecretStr | None = None
     upload_limit: int = 20 * 1024 * 1024
+    drain_seconds: float = 0.0
     access_minutes: int = 15
     refresh_days: int = 14
 
