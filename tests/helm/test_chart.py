@@ -59,7 +59,6 @@ def test_each_object_has_a_name_of_its_own(objects: list[dict[str, Any]]) -> Non
     ("switch", "kinds"),
     [
         ("gateway.autoscaling.enabled", {"HorizontalPodAutoscaler"}),
-        ("gateway.podDisruptionBudget.enabled", {"PodDisruptionBudget"}),
         ("networkPolicy.enabled", {"NetworkPolicy"}),
         ("monitoring.enabled", {"ServiceMonitor", "PodMonitor", "PrometheusRule"}),
         ("priorityClasses.create", {"PriorityClass"}),
@@ -73,6 +72,19 @@ def test_a_switch_makes_its_objects_or_none(
     off = {one["kind"] for one in render("--set", f"{switch}=false")}
     assert kinds <= on
     assert not kinds & off
+
+
+def test_what_is_one_pod_only_can_be_drained(
+    render: Callable[..., list[dict[str, Any]]],
+) -> None:
+    def budgets(*arguments: str) -> set[str]:
+        found = [one for one in render(*arguments) if one["kind"] == "PodDisruptionBudget"]
+        return {one["metadata"]["name"] for one in found}
+
+    assert budgets() == {"gyrus-gateway", "gyrus-serving"}
+    one_worker = "serving.workers.minReplicas=1,serving.workers.cpus=2"
+    assert budgets("--set", one_worker) == {"gyrus-gateway"}
+    assert budgets("--set", "gateway.podDisruptionBudget.enabled=false") == {"gyrus-serving"}
 
 
 def test_an_autoscaled_gateway_names_no_number_of_pods(
