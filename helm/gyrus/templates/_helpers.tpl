@@ -77,6 +77,12 @@ http://{{ include "gyrus.fullname" . }}-mlflow.{{ .Release.Namespace }}.svc:5000
 {{- end -}}
 {{- end }}
 
+{{/* Priority classes belong to the whole cluster: include "gyrus.priorityClass" (list . "serving") */}}
+{{- define "gyrus.priorityClass" -}}
+{{- $ := index . 0 -}}
+{{ $.Release.Namespace }}-{{ include "gyrus.fullname" $ }}-{{ index . 1 }}
+{{- end }}
+
 {{/* Whether anything of MLflow's is on a volume: "" is no */}}
 {{- define "gyrus.mlflowClaim" -}}
 {{- if not (and .Values.mlflow.databaseSecret .Values.mlflow.artifacts.destination) }}yes{{ end -}}

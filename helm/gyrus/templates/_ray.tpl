@@ -3,7 +3,7 @@
 # Ray drains its replicas for 30 seconds.
 terminationGracePeriodSeconds: 60
 {{- if .Values.priorityClasses.create }}
-priorityClassName: {{ include "gyrus.fullname" . }}-serving
+priorityClassName: {{ include "gyrus.priorityClass" (list . "serving") }}
 {{- end }}
 {{- with .Values.serving.nodeSelector }}
 nodeSelector:
@@ -42,7 +42,7 @@ volumeMounts:
 {{ include "gyrus.pod" (list . 10001) }}
 automountServiceAccountToken: false
 {{- if .Values.priorityClasses.create }}
-priorityClassName: {{ include "gyrus.fullname" . }}-training
+priorityClassName: {{ include "gyrus.priorityClass" (list . "training") }}
 {{- end }}
 volumes:
   - {name: tmp, emptyDir: {}}
