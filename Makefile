@@ -7,9 +7,14 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	"$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	2>/dev/null && echo "$$python" && break; done)
 
+# `make images REGISTRY=registry.example.com/gyrus/ TAG=0.1.0`; "buildah build" is as good.
+BUILD ?= docker build
+REGISTRY ?=
+TAG ?= 0.1.0
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test install lint format bench load clean
+.PHONY: run test install lint format bench load images chart clean
 
 run: $(VENV)/.stamp-run
 	@exec $(BIN)/gyrus up
@@ -34,6 +39,14 @@ bench: $(VENV)/.stamp-dev
 
 load: $(VENV)/.stamp-dev
 	$(BIN)/python -m loadtests
+
+images:
+	for part in train serve gateway mlflow; do \
+		$(BUILD) --target $$part --tag $(REGISTRY)gyrus-$$part:$(TAG) \
+			--build-arg VERSION=$(TAG) --build-arg REVISION=$$(git rev-parse HEAD) . || exit 1; done
+
+chart: $(VENV)/.stamp-dev
+	$(BIN)/python helm/document.py
 
 clean:
 	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,5 +1,9 @@
-"""`python -m frontend_api`: migrate the database, make the first administrator, serve."""
+"""`python -m frontend_api`: migrate the database, make the first administrator, serve.
 
+In a cluster these are two: a job does `migrate`, and each gateway does `serve`, which waits for it.
+"""
+
+import argparse
 import asyncio
 import logging
 import os
@@ -13,8 +17,13 @@ from frontend_api import migrations
 from frontend_api.app import create_app
 from frontend_api.auth.passwords import Passwords
 from frontend_api.database import Database, make_engine
+from frontend_api.server import DrainingServer
 from frontend_api.settings import GatewaySettings
 from frontend_api.users.service import UserService
+from gyrus.errors import Unavailable
+
+PATIENCE_S = 240.0
+"""How long a cluster's database, and the job that migrates it, are waited for."""
 
 MLFLOW_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "15"}
 """By default MLflow's client tries for four minutes, and nobody waits so long for a page."""
@@ -22,6 +31,9 @@ MLFLOW_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_
 
 def main() -> int:
     """Run the gateway until it is stopped."""
+    parser = argparse.ArgumentParser(prog="python -m frontend_api", description=__doc__)
+    parser.add_argument("only", nargs="?", choices=["migrate", "serve"], help="do only this")
+    only = parser.parse_args().only
     try:
         settings = GatewaySettings()
     except ValidationError as error:
@@ -35,8 +47,18 @@ def main() -> int:
     for name, value in MLFLOW_PATIENCE.items():
         os.environ.setdefault(name, value)
     settings.home.mkdir(parents=True, exist_ok=True)
-    prepare(settings)
-    uvicorn.run(create_app(settings), **server_options(settings))
+    try:
+        if only == "serve":
+            migrations.wait(make_engine(settings.database), seconds=PATIENCE_S)
+        else:
+            prepare(settings, seconds=PATIENCE_S if only else 0)
+    except Unavailable as error:
+        print(error.detail, file=sys.stderr)
+        return 1
+    if only == "migrate":
+        return 0
+    config = uvicorn.Config(create_app(settings), **server_options(settings))
+    DrainingServer(config, seconds=settings.drain_seconds).run()
     return 0
 
 
@@ -56,10 +78,13 @@ def server_options(settings: GatewaySettings) -> dict[str, Any]:
     }
 
 
-def prepare(settings: GatewaySettings) -> None:
-    """Migrate the database, and make the first administrator if a password for it is given."""
+def prepare(settings: GatewaySettings, *, seconds: float = 0.0) -> None:
+    """Migrate the database, and make the first administrator if a password for it is given.
+
+    A database that does not answer is tried again for `seconds`.
+    """
     engine = make_engine(settings.database)
-    migrations.upgrade(engine)
+    migrations.upgrade(engine, seconds=seconds)
     if settings.admin_password:
         users = UserService(Database(engine), Passwords())
         password = settings.admin_password.get_secret_value()

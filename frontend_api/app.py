@@ -88,7 +88,10 @@ def create_app(
             registry or MlflowRegistry(given.registry_uri, given.home), push or _push(given)
         )
         secret = given.serve_secret.get_secret_value()
-        async with ServeClient(given.serve_url, secret, metrics, serve) as client:
+        async with (
+            metrics.own_port(given.host, given.metrics_port),
+            ServeClient(given.serve_url, secret, metrics, serve) as client,
+        ):
             refresh_lifetime = timedelta(days=given.refresh_days)
             yield {
                 "gateway": GatewayState(
@@ -128,9 +131,11 @@ def create_app(
     async def reference() -> HTMLResponse:
         return HTMLResponse(docs.page(app.openapi()))
 
-    @app.get("/metrics", include_in_schema=False)
-    async def prometheus() -> Response:
-        return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
+    if not given.metrics_port:
+
+        @app.get("/metrics", include_in_schema=False)
+        async def prometheus() -> Response:
+            return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page() -> FileResponse:

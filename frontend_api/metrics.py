@@ -1,6 +1,15 @@
 """What the gateway tells Prometheus."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    start_http_server,
+)
 from prometheus_client import generate_latest as _generate
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -51,6 +60,20 @@ class Metrics:
     def serve(self, application: str, outcome: str, seconds: float) -> None:
         """One call to Ray Serve ended: `outcome` is the status, or `dropped`."""
         self._serve_seconds.labels(application, outcome).observe(seconds)
+
+    @asynccontextmanager
+    async def own_port(self, host: str, port: int) -> AsyncIterator[None]:
+        """Answer at a port of their own, which a cluster keeps from the outside; 0 is none."""
+        if not port:
+            yield
+            return
+        server, thread = start_http_server(port, host, self.registry)
+        try:
+            yield
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
 
     def text(self) -> bytes:
         """All of them in Prometheus' text format."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
-from gyrus.imaging import MAX_UPLOAD
+from gyrus.preprocessing import MAX_UPLOAD
 from gyrus.settings import PlatformSettings
 
 
@@ -14,6 +14,7 @@ class GatewaySettings(PlatformSettings):
     | key | what |
     |---|---|
     | `host` | the address that the gateway binds |
+    | `metrics_port` | a port for `/metrics` alone; 0 leaves it at the gateway's own |
     | `database_url` | `sqlite:///…` or `mysql+pymysql://…`; empty means `gyrus.db` in `home` |
     | `serve_url` | where Ray Serve answers predictions |
     | `serve_secret` | the bearer secret shared with the replicas; has no default |
@@ -26,10 +27,12 @@ class GatewaySettings(PlatformSettings):
     | `upload_limit` | the most bytes of the body of an upload |
     | `max_uploads` | uploads that are held in memory at a time; more wait, then get a 503 |
     | `forwarded_allow_ips` | proxies whose `X-Forwarded-For` is believed (`*`: all); empty: none |
+    | `drain_seconds` | how long requests are still taken after SIGTERM |
     | `access_minutes`, `refresh_days` | how long tokens live |
     """
 
     host: str = "127.0.0.1"
+    metrics_port: int = 0
     database_url: str = ""
     serve_url: str = "http://127.0.0.1:8001"
     serve_secret: SecretStr = Field(min_length=16)
@@ -44,6 +47,7 @@ class GatewaySettings(PlatformSettings):
     forwarded_allow_ips: str = ""
     upload_limit: int = MAX_UPLOAD
     max_uploads: int = Field(default=16, ge=1)
+    drain_seconds: float = 0.0
     access_minutes: int = 15
     refresh_days: int = 14
 

@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from gyrus.imaging import MAX_UPLOAD
+from gyrus.preprocessing import MAX_UPLOAD
 
 Runtime = Literal["auto", "openvino", "onnxruntime"]
 Precision = Literal["auto", "f32", "bf16"]

@@ -1,16 +1,92 @@
-"""The database's schema, step by step (Alembic)."""
+"""The database's schema, step by step (Alembic).
 
+Steps only ever add, so that gateways of the version before work on while it is replaced, and still
+work when it comes back.
+"""
+
+import logging
+import time
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
+
+from gyrus.errors import Unavailable
+
+POLL_S = 1.0
+
+log = logging.getLogger("gyrus.gateway")
 
 
-def upgrade(engine: Engine) -> None:
-    """Bring the schema to the newest revision; what is there stays."""
+def upgrade(engine: Engine, *, seconds: float = 0.0) -> None:
+    """Bring the schema to the newest revision; what is there stays.
+
+    A database that a newer Gyrus has migrated is left as it is. One that does not answer yet is
+    tried again for `seconds`.
+
+    Raises:
+        OperationalError: it does not answer.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with engine.begin() as connection:
+                return _upgrade(connection)
+        except OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("the database does not answer yet")
+            time.sleep(POLL_S)
+
+
+def wait(engine: Engine, *, seconds: float) -> None:
+    """Return when the schema is what this version needs, or newer.
+
+    Raises:
+        Unavailable: it is not, after `seconds`.
+    """
+    deadline = time.monotonic() + seconds
+    while not _is_migrated(engine):
+        if time.monotonic() > deadline:
+            raise Unavailable(
+                "The database was not migrated: run `python -m frontend_api migrate`."
+            )
+        log.warning("the database is not migrated yet")
+        time.sleep(POLL_S)
+
+
+def _upgrade(connection: Connection) -> None:
+    config = _config()
+    if _is_newer(_revisions(connection), ScriptDirectory.from_config(config)):
+        log.info("a newer Gyrus has migrated this database; nothing is to be done")
+        return
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _is_migrated(engine: Engine) -> bool:
+    script = ScriptDirectory.from_config(_config())
+    try:
+        with engine.connect() as connection:
+            found = _revisions(connection)
+    except OperationalError:
+        return False
+    return found == set(script.get_heads()) or _is_newer(found, script)
+
+
+def _is_newer(found: set[str], script: ScriptDirectory) -> bool:
+    return not found <= {one.revision for one in script.walk_revisions()}
+
+
+def _revisions(connection: Connection) -> set[str]:
+    return set(MigrationContext.configure(connection).get_current_heads())
+
+
+def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    return config

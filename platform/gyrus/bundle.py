@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gyrus.errors import InvalidBundle
-from gyrus.imaging import PREPROCESSING
+from gyrus.preprocessing import PREPROCESSING
 
 CARD = "card.json"
 ONNX = "model.onnx"

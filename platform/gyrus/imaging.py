@@ -15,18 +15,10 @@ from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 from pydicom.uid import RLELossless
 
 from gyrus.errors import CorruptImage, EmptyUpload, GyrusError, ImageTooLarge, UnsupportedImage
-
-SIZE = 224
-"""Rows and columns of what the model sees."""
-
-MAX_UPLOAD = 20 * 1024 * 1024
-"""Bytes of one encoded image that gateway and replicas read, unless a setting says otherwise."""
+from gyrus.preprocessing import SIZE as SIZE
 
 MAX_PIXELS = 20_000_000
 """More pixels than this are never decoded."""
-
-PREPROCESSING = {"name": "head-square-224", "version": 1, "size": SIZE, "blur": 3}
-"""Written into every model card; a replica refuses a bundle with another one."""
 
 PERCENTILE_SAMPLE = 2_000_000
 """About so many pixels of a larger image are looked at to find its darkest and brightest."""

@@ -5,6 +5,7 @@ import json
 import threading
 from typing import Any
 
+import httpx
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -15,6 +16,7 @@ from frontend_api.health.service import HealthService
 from frontend_api.models.champion import Champion
 from frontend_api.settings import GatewaySettings
 from gyrus.errors import Unavailable
+from gyrus.launch.ports import pick_ports
 
 
 async def test_the_gateway_lives_before_gyrus_is_ready(gateway: Any) -> None:
@@ -114,6 +116,15 @@ async def test_the_champion_is_read_while_the_replicas_are_deployed(gateway: Any
         answer = await gateway.client.get("/health/ready")
         assert (answer.status_code, answer.json()["stage"]) == (503, stage)
     assert await asyncio.to_thread(read.wait, 5)
+
+
+async def test_metrics_can_have_a_port_of_their_own(settings: Any, run_gateway: Any) -> None:
+    [port] = pick_ports(1)
+    async with run_gateway(settings.model_copy(update={"metrics_port": port})) as gateway:
+        assert (await gateway.client.get("/metrics")).status_code == 404
+        async with httpx.AsyncClient() as client:
+            answer = await client.get(f"http://127.0.0.1:{port}/metrics")
+        assert "gyrus_requests_total" in answer.text
 
 
 async def test_metrics_count_by_template_and_decision_and_name_nobody(

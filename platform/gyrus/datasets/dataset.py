@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
 from gyrus.errors import InvalidDataset
-from gyrus.imaging import PREPROCESSING, SIZE
+from gyrus.preprocessing import PREPROCESSING, SIZE
 
 IMAGES = "images.npy"
 MASKS = "masks.npy"

@@ -28,7 +28,7 @@ from gyrus.datasets.dataset import (
     Refused,
 )
 from gyrus.errors import Conflict, InvalidDataset
-from gyrus.imaging import PREPROCESSING, SIZE
+from gyrus.preprocessing import PREPROCESSING, SIZE
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 

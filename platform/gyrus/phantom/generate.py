@@ -4,19 +4,20 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from gyrus.datasets.dataset import IMAGES, MASKS, Dataset
-from gyrus.datasets.splitting import split_groups
-from gyrus.datasets.writing import ArrayFile, Row, describe, new_folder
 from gyrus.imaging import SIZE, Crop, preprocess
 from gyrus.phantom.anatomy import Head
 from gyrus.phantom.scanner import Scanner
 from gyrus.phantom.tumours import KINDS, Incidental, Tumour, place
+
+if TYPE_CHECKING:
+    from gyrus.datasets.dataset import Dataset
 
 HEALTHY = "notumor"
 CLASSES = ("glioma", "meningioma", HEALTHY, "pituitary")
@@ -55,7 +56,7 @@ def generate(
     slices: int = 3,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
-) -> Dataset:
+) -> "Dataset":
     """Draw `patients` patients of `slices` slices each, and write them as a dataset.
 
     The classes take turns (`TURNS`), and a patient is a group. Each image goes through
@@ -65,6 +66,11 @@ def generate(
     Raises:
         Conflict: a dataset of that name exists.
     """
+    # Here, because the serving image draws images to try itself, and has no pyarrow.
+    from gyrus.datasets.dataset import IMAGES, MASKS, Dataset
+    from gyrus.datasets.splitting import split_groups
+    from gyrus.datasets.writing import ArrayFile, Row, describe, new_folder
+
     labels = [TURNS[number % len(TURNS)] for number in range(patients)]
     names = [f"p{number:05d}" for number in range(patients)]
     splits = split_groups(labels, names, seed=seed)

@@ -1,0 +1,70 @@
+{{/* What the pods of a RayService have in common, beside their labels and their container's size */}}
+{{- define "gyrus.servingPod" -}}
+# Ray drains its replicas for 30 seconds.
+terminationGracePeriodSeconds: 60
+{{- if .Values.priorityClasses.create }}
+priorityClassName: {{ include "gyrus.priorityClass" (list . "serving") }}
+{{- end }}
+{{- with .Values.serving.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.serving.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+volumes:
+  - {name: tmp, emptyDir: {}}
+  - {name: home, emptyDir: {}}
+{{- end }}
+
+{{- define "gyrus.servingContainer" -}}
+image: {{ include "gyrus.image" (list . .Values.serving.image) }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+env:
+  - {name: RAY_SERVE_ENABLE_HA_PROXY, value: "1"}
+  - {name: RAY_USAGE_STATS_ENABLED, value: "0"}
+  - {name: GYRUS_HOME, value: /var/lib/gyrus}
+  - {name: GYRUS_TRACKING_URI, value: {{ include "gyrus.trackingUri" . | quote }}}
+  - name: GYRUS_SERVE_SECRET
+    valueFrom: {secretKeyRef: {name: {{ include "gyrus.authSecret" . }}, key: serve-secret}}
+  {{- with .Values.serving.extraEnv }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{ include "gyrus.containerSecurity" . }}
+volumeMounts:
+  - {name: tmp, mountPath: /tmp}
+  - {name: home, mountPath: /var/lib/gyrus}
+{{- end }}
+
+{{/* The same of a RayJob: include "gyrus.trainingPod" . */}}
+{{- define "gyrus.trainingPod" -}}
+{{ include "gyrus.pod" (list . 10001) }}
+automountServiceAccountToken: false
+{{- if .Values.priorityClasses.create }}
+priorityClassName: {{ include "gyrus.priorityClass" (list . "training") }}
+{{- end }}
+volumes:
+  - {name: tmp, emptyDir: {}}
+  - {name: data, persistentVolumeClaim: {claimName: {{ include "gyrus.trainingClaim" . }}}}
+{{- end }}
+
+{{- define "gyrus.trainingContainer" -}}
+image: {{ include "gyrus.image" (list . .Values.training.image) }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+env:
+  - {name: RAY_TRAIN_V2_ENABLED, value: "1"}
+  - {name: RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S, value: "600"}
+  - {name: RAY_USAGE_STATS_ENABLED, value: "0"}
+  - {name: GYRUS_HOME, value: /data}
+  - {name: GYRUS_TRACKING_URI, value: {{ include "gyrus.trackingUri" . | quote }}}
+  {{- include "gyrus.proxyEnv" . | nindent 2 }}
+{{ include "gyrus.containerSecurity" . }}
+volumeMounts:
+  - {name: tmp, mountPath: /tmp}
+  - {name: data, mountPath: /data}
+{{- end }}
+
+{{- define "gyrus.trainingClaim" -}}
+{{- default (printf "%s-data" (include "gyrus.fullname" .)) .Values.training.persistence.existingClaim -}}
+{{- end }}

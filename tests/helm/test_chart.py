@@ -1,0 +1,161 @@
+import json
+import sys
+from collections.abc import Callable
+from importlib import util
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+HELM = Path(__file__).parents[2] / "helm"
+CHART = HELM / "gyrus"
+
+
+@pytest.fixture(scope="module")
+def document() -> Any:
+    """The module that documents the chart; it is a script, in no package."""
+    spec = util.spec_from_file_location("document", HELM / "document.py")
+    assert spec and spec.loader
+    module = util.module_from_spec(spec)
+    sys.modules["document"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_schema_and_readme_are_made_of_the_values(document: Any) -> None:
+    values = document.read(CHART)
+    assert json.loads((CHART / "values.schema.json").read_text()) == document.schema(values)
+    readme = (CHART / "README.md").read_text()
+    assert readme == document.readme(readme, values), "run `make chart`"
+
+
+def test_a_key_without_a_comment_is_noticed(document: Any, tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text("# -- Known.\na: 1\nb: 2\n")
+    with pytest.raises(ValueError, match="b has no comment"):
+        document.read(tmp_path)
+
+
+def test_the_values_are_few_and_fit_their_schema() -> None:
+    text = (CHART / "values.yaml").read_text()
+    assert len(text.splitlines()) < 500
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    jsonschema.validate(yaml.safe_load(text), schema)
+
+
+def test_each_scenario_is_free_of_faults(lint: Callable[..., str], scenario: list[str]) -> None:
+    assert "0 chart(s) failed" in lint(*scenario)
+
+
+def test_each_object_has_a_name_of_its_own(objects: list[dict[str, Any]]) -> None:
+    names = [
+        (one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"]) for one in objects
+    ]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    ("switch", "kinds"),
+    [
+        ("gateway.autoscaling.enabled", {"HorizontalPodAutoscaler"}),
+        ("networkPolicy.enabled", {"NetworkPolicy"}),
+        ("monitoring.enabled", {"ServiceMonitor", "PodMonitor", "PrometheusRule"}),
+        ("priorityClasses.create", {"PriorityClass"}),
+        ("training.enabled", {"RayJob", "Namespace"}),
+    ],
+)
+def test_a_switch_makes_its_objects_or_none(
+    render: Callable[..., list[dict[str, Any]]], switch: str, kinds: set[str]
+) -> None:
+    on = {one["kind"] for one in render("--set", f"{switch}=true")}
+    off = {one["kind"] for one in render("--set", f"{switch}=false")}
+    assert kinds <= on
+    assert not kinds & off
+
+
+def test_what_is_one_pod_only_can_be_drained(
+    render: Callable[..., list[dict[str, Any]]],
+) -> None:
+    def budgets(*arguments: str) -> set[str]:
+        found = [one for one in render(*arguments) if one["kind"] == "PodDisruptionBudget"]
+        return {one["metadata"]["name"] for one in found}
+
+    assert budgets() == {"gyrus-gateway", "gyrus-serving"}
+    one_worker = "serving.workers.minReplicas=1,serving.workers.cpus=2"
+    assert budgets("--set", one_worker) == {"gyrus-gateway"}
+    assert budgets("--set", "gateway.podDisruptionBudget.enabled=false") == {"gyrus-serving"}
+
+
+def test_an_autoscaled_gateway_names_no_number_of_pods(
+    render: Callable[..., list[dict[str, Any]]],
+) -> None:
+    for on in ("true", "false"):
+        objects = render("--set", f"gateway.autoscaling.enabled={on}")
+        [gateway] = [
+            one
+            for one in objects
+            if one["kind"] == "Deployment" and one["metadata"]["name"] == "gyrus-gateway"
+        ]
+        assert ("replicas" in gateway["spec"]) == (on == "false")
+
+
+def test_at_an_upgrade_the_migration_is_a_hook(
+    render: Callable[..., list[dict[str, Any]]],
+) -> None:
+    for arguments, hook in (([], None), (["--is-upgrade"], "pre-upgrade")):
+        [job] = [one for one in render(*arguments) if one["kind"] == "Job"]
+        assert job["metadata"]["annotations"].get("helm.sh/hook") == hook
+
+
+def test_the_serve_configuration_names_no_model(
+    render: Callable[..., list[dict[str, Any]]],
+) -> None:
+    [service] = [one for one in render() if one["kind"] == "RayService"]
+    config = yaml.safe_load(service["spec"]["serveConfigV2"])
+    assert {one["import_path"] for one in config["applications"]} == {
+        "serve_app.app:classify",
+        "serve_app.app:explain",
+    }
+    assert "user_config" not in service["spec"]["serveConfigV2"]
+
+
+def test_a_worker_with_gpus_asks_for_them(render: Callable[..., list[dict[str, Any]]]) -> None:
+    [job] = [one for one in render("--set", "training.workers.gpus=2") if one["kind"] == "RayJob"]
+    [workers] = job["spec"]["rayClusterSpec"]["workerGroupSpecs"]
+    [container] = workers["template"]["spec"]["containers"]
+    assert container["resources"]["limits"] == {"memory": "6Gi", "nvidia.com/gpu": 2}
+
+
+PRODUCTION = ["-f", str(CHART / "ci" / "production-values.yaml")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key"),
+    [
+        (["--set", "gatway.replicas=2"], "gatway"),
+        (["--set", "gateway.replicas=many"], "/gateway/replicas"),
+        (["--set", "gateway.replicas=0"], "/gateway/replicas"),
+        (["--set", "profile=test"], "/profile"),
+        (["--set", "externalDatabase.existingSecret=mysql"], "externalDatabase.existingSecret"),
+        (["--set", "mariadb.enabled=false"], "externalDatabase.existingSecret"),
+        (["--set", "profile=production"], "mariadb.enabled"),
+        ([*PRODUCTION, "--set", "auth.existingSecret="], "auth.existingSecret"),
+        ([*PRODUCTION, "--set", "auth.existingKeysSecret="], "auth.existingKeysSecret"),
+        (["--set", "mlflow.externalUri=http://mlflow"], "mlflow.externalUri"),
+        (["--set", "mlflow.enabled=false"], "mlflow.externalUri"),
+        (["--set", "mlflow.artifacts.destination=bucket"], "mlflow.artifacts.destination"),
+        (["--set", "ingress.enabled=true"], "ingress.host"),
+        (["--set", "httpRoute.enabled=true"], "httpRoute.parentRefs"),
+        (
+            ["--set", "serving.explain.maxReplicas=1,serving.explain.minReplicas=2"],
+            "serving.explain",
+        ),
+        (["--set", "serving.classify.cpus=3"], "serving.workers.minReplicas"),
+        (["--set", "training.namespace=gyrus"], "training.namespace"),
+    ],
+)
+def test_wrong_values_are_refused_with_a_sentence_that_names_the_key(
+    refusal: Callable[..., str], arguments: list[str], key: str
+) -> None:
+    assert key in refusal(*arguments).replace("at '", "").replace("'", "")
