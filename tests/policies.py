@@ -90,18 +90,6 @@ def no_secret_is_in_a_config_map_an_argument_or_an_environment(
                 assert "valueFrom" in variable, f"{name}: {variable['name']}"
 
 
-def the_gateway_has_no_right_that_it_does_not_use(objects: list[dict[str, Any]]) -> None:
-    roles = [one for one in objects if one["kind"] in {"Role", "ClusterRole"}]
-    assert {one["kind"] for one in roles} == {"Role"}
-    for one in roles:
-        for rule in one["rules"]:
-            assert "secrets" not in rule["resources"]
-            assert "*" not in rule["resources"] + rule["verbs"] + rule["apiGroups"]
-            if one["metadata"].get("namespace", "gyrus") == "gyrus":
-                assert rule["resources"] == ["rayservices"]
-                assert rule["resourceNames"] == ["gyrus"]
-
-
 def training_lies_beside_no_secret(objects: list[dict[str, Any]]) -> None:
     secrets = [one for one in objects if one["kind"] == "Secret"]
     assert all(one["metadata"].get("namespace", "gyrus") == "gyrus" for one in secrets)
@@ -117,6 +105,5 @@ POLICIES: list[Callable[[list[dict[str, Any]]], None]] = [
     images_are_pinned,
     only_the_gateway_and_rays_autoscaler_reach_the_kubernetes_api,
     no_secret_is_in_a_config_map_an_argument_or_an_environment,
-    the_gateway_has_no_right_that_it_does_not_use,
     training_lies_beside_no_secret,
 ]
