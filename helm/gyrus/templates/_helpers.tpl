@@ -92,3 +92,9 @@ http://{{ include "gyrus.fullname" . }}-mlflow.{{ .Release.Namespace }}.svc:5000
 {{- define "gyrus.authSecret" -}}
 {{- default (printf "%s-auth" (include "gyrus.fullname" .)) .Values.auth.existingSecret -}}
 {{- end }}
+
+{{/* Where an alert is explained: include "gyrus.runbook" (list . "GyrusGatewayDown") */}}
+{{- define "gyrus.runbook" -}}
+{{- $ := index . 0 -}}
+runbook_url: {{ $.Values.monitoring.runbook }}#{{ index . 1 | lower }}
+{{- end }}
