@@ -14,14 +14,17 @@ from ray.train.v2.api.exceptions import TrainingFailedError
 
 from gyrus.datasets import Dataset
 from gyrus.errors import Conflict, GyrusError, InvalidDataset, NotFound
-from gyrus.progress import Progress
-from gyrus.registry import Registry
+from gyrus.plots import FOLDER as PLOTS
+from gyrus.plots import log_plots
+from gyrus.progress import Progress, parse_events
+from gyrus.registry import ModelVersion, Registry
 from gyrus.settings import PlatformSettings
 from training_jobs.checkpoint import State
 from training_jobs.config import TrainConfig
 from training_jobs.export import export_bundle
 from training_jobs.loop import train_loop
 from training_jobs.models import build
+from training_jobs.plots import draw_plots
 
 CONFIG = "config.json"
 PROGRESS = "progress.jsonl"
@@ -64,6 +67,19 @@ def prepare(config: TrainConfig) -> Dataset:
     return dataset
 
 
+def is_there(config: TrainConfig) -> bool:
+    """Whether this very run was started before.
+
+    Raises:
+        Conflict: a run of this name was, but it was asked otherwise.
+    """
+    if not (config.folder / CONFIG).is_file():
+        return False
+    if load_config(config.storage, config.run) != config:
+        raise Conflict(f"A run named {config.run} is there already, and was asked otherwise.")
+    return True
+
+
 def load_config(storage: Path, run: str) -> TrainConfig:
     """The recipe of a run that was started before.
 
@@ -76,19 +92,29 @@ def load_config(storage: Path, run: str) -> TrainConfig:
     return TrainConfig.model_validate_json(path.read_bytes())
 
 
-def execute(config: TrainConfig, tell: Callable[[Progress], None]) -> None:
-    """Train, evaluate, export and register; `tell` hears of every event.
+def execute(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: bool) -> None:
+    """Train, evaluate, export, draw and register; `tell` hears of every event.
+
+    A run that is resumed although its model is registered already only tells which it is.
 
     Raises:
         TrainingFailed: the workers failed more often than a run survives.
     """
     dataset = Dataset.open(config.dataset)
+    settings = PlatformSettings()
+    registry = Registry(settings.registry_uri, settings.home)
+    made = _made_before(config, dataset, registry) if resumed else None
+    if made is not None:
+        message = f"version {made.version}"
+        metrics = made.card.metrics
+        tell(Progress(run=config.run, kind="done", metrics=metrics, message=message))
+        return
     with _ray(config.workers), _told(config.folder / PROGRESS, tell):
         state = _train(config)
     model = build(config, len(dataset.classes), load_weights=False)
     model.set_weights(state.best)
     shutil.rmtree(config.folder / BUNDLE, ignore_errors=True)
-    card = export_bundle(model, config, dataset, config.folder / BUNDLE)
+    card, probabilities = export_bundle(model, config, dataset, config.folder / BUNDLE)
     evaluation = Progress(
         run=config.run,
         kind="evaluation",
@@ -98,14 +124,25 @@ def execute(config: TrainConfig, tell: Callable[[Progress], None]) -> None:
         metrics=card.metrics,
     )
     tell(evaluation)
-    settings = PlatformSettings()
-    version = Registry(settings.registry_uri, settings.home).register(
+    told = parse_events((config.folder / PROGRESS).read_text())
+    epochs = [event for event in told if event.kind == "epoch"]
+    draw_plots(config.folder / PLOTS, epochs, probabilities, dataset)
+    version = registry.register(
         config.folder / BUNDLE,
         run=config.run,
         params=config.model_dump(mode="json", exclude={"dataset", "storage"}),
     )
+    log_plots(settings.registry_uri, version.version, config.folder / PLOTS)
     closing = {"kind": "done", "message": f"version {version.version}"}
     tell(Progress.model_validate(evaluation.model_dump(exclude={"time"}) | closing))
+
+
+def _made_before(config: TrainConfig, dataset: Dataset, registry: Registry) -> ModelVersion | None:
+    """The model that this run registered before, if it came so far."""
+    for one in registry.versions():
+        if one.card.run == config.run and one.card.dataset_digest == dataset.digest:
+            return one
+    return None
 
 
 def _train(config: TrainConfig) -> State:

@@ -1,9 +1,10 @@
 """How a run goes: one JSON line an event, the same in a terminal, a file and the API."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 Kind = Literal["step", "epoch", "checkpoint", "restart", "evaluation", "done", "failed"]
 
@@ -37,3 +38,14 @@ class Progress(BaseModel):
         if self.left_s is not None:
             parts.append(f"{int(self.left_s // 60)}:{int(self.left_s % 60):02d} left")
         return " · ".join(part for part in [*parts, self.message] if part)
+
+
+def parse_events(text: str) -> list[Progress]:
+    """The events among the lines of a text."""
+    events = []
+    for line in text.split("\n"):
+        # Most of a mixed log is none: no need to try.
+        if line.startswith("{"):
+            with suppress(ValidationError):
+                events.append(Progress.model_validate_json(line))
+    return events
