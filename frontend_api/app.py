@@ -37,6 +37,7 @@ from frontend_api.trainings.service import TrainingService
 from frontend_api.users.endpoints import router as users
 from frontend_api.users.service import UserService
 from gyrus.errors import NotFound
+from gyrus.launch.cluster_jobs import RayJobs
 from gyrus.launch.jobs import TrainingLauncher
 from gyrus.launch.local_jobs import LocalTrainings
 from gyrus.launch.serving import ServeClient as ServeControl
@@ -101,7 +102,7 @@ def create_app(
                     auth=AuthService(database, passwords, tokens, refresh_lifetime),
                     predictions=PredictionService(database, client, metrics),
                     models=service,
-                    trainings=TrainingService(launcher or LocalTrainings(given)),
+                    trainings=TrainingService(launcher or _launcher(given)),
                     health=HealthService(database, service, given.status_file),
                 )
             }
@@ -156,3 +157,14 @@ def _push(settings: GatewaySettings) -> Push:
             ServeControl(settings.serve_api, token).push(model)
 
     return push
+
+
+def _launcher(settings: GatewaySettings) -> TrainingLauncher:
+    if settings.rayjob_template is None:
+        return LocalTrainings(settings)
+    return RayJobs(
+        settings.rayjob_template,
+        settings.training_namespace,
+        settings.training_data,
+        settings.registry_uri,
+    )

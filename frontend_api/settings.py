@@ -1,6 +1,6 @@
 """The gateway's settings."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pydantic import Field, SecretStr
 
@@ -21,6 +21,9 @@ class GatewaySettings(PlatformSettings):
     | `status_file` | what `gyrus up` is doing; without it the gateway counts as started |
     | `keys_dir` | `*.pem` P-256 keys, see `frontend_api.auth.keys`; empty means `keys` in `home` |
     | `admin_email`, `admin_password` | the first administrator, made when there is none |
+    | `rayjob_template` | the RayJob that trainings are made from; empty trains on this machine |
+    | `training_namespace` | the namespace of these RayJobs |
+    | `training_data` | where their pods find `datasets`, `weights` and `runs` |
     | `upload_limit` | the most bytes of a request's body |
     | `access_minutes`, `refresh_days` | how long tokens live |
     """
@@ -35,6 +38,9 @@ class GatewaySettings(PlatformSettings):
     keys_dir: Path | None = None
     admin_email: str = "admin@example.com"
     admin_password: SecretStr | None = None
+    rayjob_template: Path | None = None
+    training_namespace: str = "gyrus-training"
+    training_data: PurePosixPath = PurePosixPath("/data")
     upload_limit: int = 20 * 1024 * 1024
     access_minutes: int = 15
     refresh_days: int = 14

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, roc_auc_score, roc_curve
 
@@ -49,6 +50,7 @@ def curves(epochs: list[Progress]) -> Figure:
             if points:
                 at.plot(*zip(*points, strict=True), marker=".", label=name)
         at.set_xlabel("epoch")
+        at.xaxis.set_major_locator(MaxNLocator(integer=True))
         at.grid(alpha=0.3)
         if at.lines:
             at.legend()

@@ -239,7 +239,7 @@ def test_a_lock_is_free_when_its_last_holder_ended(tmp_path: Path) -> None:
     assert not is_held(path)
     with hold(path) as file:
         child = subprocess.Popen([sys.executable, "-c", SILENT], pass_fds=(file.fileno(),))
-        with pytest.raises(BlockingIOError), hold(path, seconds=0):
+        with pytest.raises(Conflict), hold(path, seconds=0):
             pass
     assert is_held(path)
     psutil.Process(child.pid).send_signal(signal.SIGKILL)

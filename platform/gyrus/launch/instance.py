@@ -69,7 +69,7 @@ class RunFolder:
         with ExitStack() as stack:
             try:
                 stack.enter_context(hold(self.lock))
-            except BlockingIOError as error:
+            except Conflict as error:
                 raise Conflict(self._taken()) from error
             try:
                 yield

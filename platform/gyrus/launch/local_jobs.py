@@ -64,10 +64,10 @@ class LocalTrainings:
             NotFound: there is no such run.
             Conflict: it runs, or another one does.
         """
-        try:
-            config = json.loads((self._runs / job_id / "config.json").read_bytes())
-        except OSError as error:
-            raise NotFound(f"There is no run {job_id} in {self._runs}.") from error
+        path = self._runs / job_id / "config.json"
+        if not path.is_file():  # it ended before it had begun
+            return self.create(self._files(job_id).read().request)
+        config = json.loads(path.read_bytes())
         dataset, storage = Path(config["dataset"]).name, config.pop("storage")
         request = TrainingRequest(**config | {"dataset": dataset})
         return self._start(request, ["--run", job_id, "--storage", storage, "--resume"])
@@ -94,9 +94,10 @@ class LocalTrainings:
 
     def stop(self) -> None:
         """End what runs on the Ray of this home's `gyrus up`; it can be resumed."""
-        for job in self.jobs():
-            record = self._files(job.id).read()
-            if job.state in ALIVE and not record.mark:
+        with self._alone():
+            records = [self._files(job.id).read() for job in self.jobs() if job.state in ALIVE]
+        for record in records:
+            if not record.mark:
                 _end(record)
 
     def events(self, job_id: str, after: datetime | None = None) -> Iterator[Progress | None]:
@@ -124,13 +125,10 @@ class LocalTrainings:
             while True:
                 # Asked before the events are read: a run that has ended wrote all of them before.
                 alive = is_held(files.lock)
-                done = False
                 for event in read_events(file):
                     if event.time > since:
-                        since, done = event.time, event.kind == "done"
+                        since = event.time
                         yield event
-                if done:
-                    return
                 if not alive:
                     break
                 yield None
@@ -156,12 +154,12 @@ class LocalTrainings:
             with suppress(NotFound):
                 created = files.read().created_at
             record = Record(request=request, created_at=created, started_at=now, mark=mark)
-            files.write(record)
             with (
-                hold(files.lock) as lock,
+                hold(files.lock, seconds=START_S) as lock,
                 files.events.open("a") as events,
                 files.log.open("a") as log,
             ):
+                files.write(record)
                 process = subprocess.Popen(
                     [*self._command, *arguments],
                     env=environment,

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from gyrus.errors import Conflict
+
 CLAIM_S = 1.0
 """For so long a lock is tried again: `is_held` holds it for a moment too."""
 
@@ -28,7 +30,7 @@ def hold(path: Path, *, seconds: float = CLAIM_S) -> Iterator[TextIO]:
     """Hold the lock `path`; a child that inherits the file holds it on after the block.
 
     Raises:
-        BlockingIOError: another process holds it, still after `seconds`.
+        Conflict: another process holds it, still after `seconds`.
     """
     with path.open("a") as file:
         deadline = time.monotonic() + seconds
@@ -36,8 +38,8 @@ def hold(path: Path, *, seconds: float = CLAIM_S) -> Iterator[TextIO]:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
-            except BlockingIOError:
+            except BlockingIOError as error:
                 if time.monotonic() > deadline:
-                    raise
+                    raise Conflict(f"Another process of Gyrus holds {path}. Try again.") from error
                 time.sleep(0.05)
         yield file
