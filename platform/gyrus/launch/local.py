@@ -127,7 +127,8 @@ class LocalLauncher:
         finally:
             ignore_ending()
             self.reporter.stage("Stopping.")
-            self.trainings.stop()
+            with suppress(GyrusError):
+                self.trainings.stop()
             self.processes.stop_all([GATEWAY, RAY], grace=GRACE_S)
             shutil.rmtree(ray.folder, ignore_errors=True)
 

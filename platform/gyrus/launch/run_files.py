@@ -19,7 +19,10 @@ from gyrus.launch.locks import is_held
 from gyrus.progress import Progress, parse_events
 
 RECORD = "job.json"
-INTERRUPTED = "The run ended before its time. `gyrus train --resume` goes on with it."
+INTERRUPTED = (
+    "The run ended before its time. `gyrus jobs show {run}` shows the end of its log, "
+    "`gyrus train --resume {run}` goes on with it."
+)
 TAIL_BYTES = 8192
 
 
@@ -95,7 +98,7 @@ class RunFiles:
         times = [datetime.fromtimestamp(changed, UTC), record.started_at]
         if last is not None:
             times.append(last.time + timedelta(milliseconds=1))
-        message = CANCELLED if record.cancelled else INTERRUPTED
+        message = CANCELLED if record.cancelled else INTERRUPTED.format(run=record.request.run)
         reached = last.model_dump(include={"step", "epoch", "of"}) if last is not None else {}
         return Progress(
             run=record.request.run, kind="failed", time=max(times), message=message, **reached
