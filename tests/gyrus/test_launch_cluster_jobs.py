@@ -306,7 +306,10 @@ def test_a_job_that_is_being_deleted_is_cancelled(cluster: Cluster) -> None:
 
 
 def test_a_rayjob_of_someone_else_is_no_training_job(cluster: Cluster) -> None:
-    cluster.objects.items["one"] = {"metadata": {"name": "one"}}
+    cluster.objects.items["one"] = {
+        "metadata": {"name": "one", "labels": {"gyrus.dev/run": "one"}, "annotations": {}}
+    }
+    assert cluster.jobs.jobs() == []
     with pytest.raises(NotFound):
         cluster.jobs.get("one")
 

@@ -13,7 +13,7 @@ import yaml
 
 from gyrus.errors import Conflict, NotFound, Unavailable
 from gyrus.launch.jobs import ALIVE, CANCELLED, Job, TrainingRequest
-from gyrus.launch.rayjob import RUN_LABEL, cut_short, job_of, rayjob, state_of
+from gyrus.launch.rayjob import RUN_LABEL, cut_short, is_ours, job_of, rayjob, state_of
 from gyrus.plots import PlotName, fetch_plot
 from gyrus.progress import Progress, parse_events
 
@@ -102,7 +102,8 @@ class RayJobs:
                 label_selector=RUN_LABEL,
                 _request_timeout=TIMEOUT_S,
             )
-        jobs = [job_of(one, self._last(one["metadata"]["name"])) for one in found["items"]]
+        ours = [one for one in found["items"] if is_ours(one)]
+        jobs = [job_of(one, self._last(one["metadata"]["name"])) for one in ours]
         return sorted(jobs, key=lambda job: job.created_at, reverse=True)
 
     def get(self, job_id: str) -> Job:
@@ -144,7 +145,7 @@ class RayJobs:
             found: Any = self._apis.objects.get_namespaced_custom_object(
                 *KIND, self._namespace, PLURAL, job_id, _request_timeout=TIMEOUT_S
             )
-        if RUN_LABEL not in found["metadata"].get("labels", {}):
+        if not is_ours(found):
             raise NotFound(f"There is no training job {job_id}.")
         return found
 

@@ -58,6 +58,11 @@ def rayjob(
     return template
 
 
+def is_ours(found: Any) -> bool:
+    """Whether a RayJob was made here, from a request."""
+    return REQUEST_ANNOTATION in found["metadata"].get("annotations", {})
+
+
 def state_of(found: Any) -> State:
     """How far a RayJob is."""
     status = found.get("status", {})
