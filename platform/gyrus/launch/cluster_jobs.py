@@ -28,7 +28,7 @@ SKEW_S = 60
 LAST_LOOKS = 4
 """So often an ended job is looked at for its last event, which comes through another pod."""
 
-LAST_LINES = 100
+LAST_LINES = 500
 LOG_LINES = 40
 
 
