@@ -76,6 +76,9 @@ def main(arguments: Sequence[str] | None, lines: TextIO) -> int:
         return fail(error.detail, BAD_INPUT)
     except GyrusError as error:
         return fail(error.detail, 1)
+    except Exception as error:  # so that who follows hears of it; the log has it in full
+        fail(" ".join(f"{type(error).__name__}: {error}".split()), 1)
+        raise
     return 0
 
 
