@@ -154,6 +154,7 @@ def test_one_training_runs_at_a_time(home: Path) -> None:
     found.create(asked())
     with pytest.raises(Conflict, match=r"one runs.*gyrus jobs cancel one"):
         found.create(asked("two"))
+    assert not (home / "runs" / "two").exists()
     found.cancel("one")
     found.create(asked("two"))
     assert [job.id for job in found.jobs()] == ["two", "one"]

@@ -141,7 +141,6 @@ class LocalTrainings:
         if importlib.util.find_spec("tensorflow") is None:
             raise Unavailable("This installation cannot train: it has no TensorFlow.")
         files = self._files(request.run)
-        files.folder.mkdir(parents=True, exist_ok=True)
         with self._alone():
             running = next((job for job in self.jobs() if job.state in ALIVE), None)
             if running is not None:
@@ -154,6 +153,7 @@ class LocalTrainings:
             with suppress(NotFound):
                 created = files.read().created_at
             record = Record(request=request, created_at=created, started_at=now, mark=mark)
+            files.folder.mkdir(exist_ok=True)
             with (
                 hold(files.lock, seconds=START_S) as lock,
                 files.events.open("a") as events,
