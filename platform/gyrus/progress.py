@@ -30,7 +30,10 @@ class Progress(BaseModel):
 
     def describe(self) -> str:
         """The event as one line for people."""
-        parts = [f"epoch {self.epoch}/{self.of}" if self.of else "", f"step {self.step}"]
+        parts = [
+            f"epoch {self.epoch}/{self.of}" if self.of else "",
+            f"step {self.step}" if self.step else "",
+        ]
         if self.loss is not None:
             parts.append(f"loss {self.loss:.3f}")
         if "val_auroc" in self.metrics:

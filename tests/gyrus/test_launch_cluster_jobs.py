@@ -221,7 +221,9 @@ def test_the_operators_words_become_states(
 def test_a_finished_job_names_its_version_and_end(cluster: Cluster) -> None:
     cluster.jobs.create(asked())
     cluster.objects.items["one"]["status"] = COMPLETE
-    cluster.tells(told(1, "epoch"), told(2, "done", message="version 7"), noise="a warning")
+    cluster.tells(
+        told(1, "epoch"), told(2, "done", message="version 7"), noise="\x1b[33ma warning\x1b[39m"
+    )
     job = cluster.jobs.get("one")
     assert (job.version, job.ended_at) == (7, datetime(2026, 1, 1, 0, 10, tzinfo=UTC))
     assert cluster.jobs.log("one") == "a warning\nJob succeeded"

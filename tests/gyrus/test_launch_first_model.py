@@ -90,7 +90,7 @@ def test_a_first_training_that_was_interrupted_goes_on_and_is_promoted(home: Pat
     assert registry.promoted == [4]
     status = read_status(home / "status.json")
     assert status is not None
-    assert (status.stage, status.message) == ("training", "step 0 · version 4")
+    assert (status.stage, status.message) == ("training", "version 4")
 
 
 def test_a_part_that_ends_meanwhile_is_noticed_and_the_training_can_be_stopped(home: Path) -> None:

@@ -1,5 +1,6 @@
 """Training jobs on a cluster: RayJobs, whose state is Kubernetes' own."""
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ LAST_LOOKS = 4
 
 LAST_LINES = 500
 LOG_LINES = 40
+COLOURS = re.compile("\x1b\\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ class RayJobs:
 
     def log(self, job_id: str) -> str:
         """The last lines that are no events."""
-        lines = self._lines(job_id, tail_lines=LAST_LINES).splitlines()
+        lines = COLOURS.sub("", self._lines(job_id, tail_lines=LAST_LINES)).splitlines()
         return "\n".join([line for line in lines if not parse_events(line)][-LOG_LINES:])
 
     def plot(self, job_id: str, name: PlotName) -> bytes:
