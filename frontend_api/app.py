@@ -32,10 +32,15 @@ from frontend_api.predictions.endpoints import router as predictions
 from frontend_api.predictions.service import PredictionService
 from frontend_api.serve_client import ServeClient
 from frontend_api.settings import GatewaySettings
+from frontend_api.trainings.endpoints import router as trainings
+from frontend_api.trainings.service import TrainingService
 from frontend_api.users.endpoints import router as users
 from frontend_api.users.service import UserService
 from gyrus.errors import NotFound
+from gyrus.launch.cluster_jobs import RayJobs
+from gyrus.launch.jobs import TrainingLauncher
 from gyrus.launch.kubernetes import RayService
+from gyrus.launch.local_jobs import LocalTrainings
 from gyrus.launch.serving import ServeClient as ServeControl
 from gyrus.registry import ModelVersion
 from gyrus.registry import Registry as MlflowRegistry
@@ -69,6 +74,7 @@ def create_app(
     serve: httpx.AsyncBaseTransport | None = None,
     registry: Registry | None = None,
     push: Push | None = None,
+    launcher: TrainingLauncher | None = None,
 ) -> FastAPI:
     """The application; the database must have been migrated.
 
@@ -100,6 +106,7 @@ def create_app(
                     auth=AuthService(database, passwords, tokens, refresh_lifetime),
                     predictions=PredictionService(database, client, metrics, given.max_uploads),
                     models=service,
+                    trainings=TrainingService(launcher or _launcher(given)),
                     health=HealthService(database, service, given.status_file, given.upload_limit),
                 )
             }
@@ -124,7 +131,7 @@ def create_app(
         ],
     )
     problems.install(app)
-    for router in (users, auth, predictions, models, health):
+    for router in (users, auth, predictions, models, trainings, health):
         app.include_router(router)
 
     @app.get("/docs", include_in_schema=False)
@@ -161,3 +168,14 @@ def _push(settings: GatewaySettings) -> Push:
             ServeControl(settings.serve_api, token).push(model)
 
     return push
+
+
+def _launcher(settings: GatewaySettings) -> TrainingLauncher:
+    if settings.rayjob_template is None:
+        return LocalTrainings(settings)
+    return RayJobs(
+        settings.rayjob_template,
+        settings.training_namespace,
+        settings.training_data,
+        settings.registry_uri,
+    )

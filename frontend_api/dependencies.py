@@ -11,6 +11,7 @@ from frontend_api.auth.tokens import AccessTokens
 from frontend_api.health.service import HealthService
 from frontend_api.models.service import ModelService
 from frontend_api.predictions.service import PredictionService
+from frontend_api.trainings.service import TrainingService
 from frontend_api.users.repository import User
 from frontend_api.users.service import UserService
 from gyrus.errors import Forbidden, Unauthorized
@@ -25,6 +26,7 @@ class GatewayState:
     auth: AuthService
     predictions: PredictionService
     models: ModelService
+    trainings: TrainingService
     health: HealthService
 
 

@@ -1,6 +1,6 @@
 """The gateway's settings."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pydantic import Field, SecretStr
 
@@ -24,6 +24,9 @@ class GatewaySettings(PlatformSettings):
     | `status_file` | what `gyrus up` is doing; without it the gateway counts as started |
     | `keys_dir` | `*.pem` P-256 keys, see `frontend_api.auth.keys`; empty means `keys` in `home` |
     | `admin_email`, `admin_password` | the first administrator, made when there is none |
+    | `rayjob_template` | the RayJob that trainings are made from; empty trains on this machine |
+    | `training_namespace` | the namespace of these RayJobs |
+    | `training_data` | where their pods find `datasets`, `weights` and `runs` |
     | `upload_limit` | the most bytes of the body of an upload |
     | `max_uploads` | uploads that are held in memory at a time; more wait, then get a 503 |
     | `forwarded_allow_ips` | proxies whose `X-Forwarded-For` is believed (`*`: all); empty: none |
@@ -44,6 +47,9 @@ class GatewaySettings(PlatformSettings):
     keys_dir: Path | None = None
     admin_email: str = "admin@example.com"
     admin_password: SecretStr | None = None
+    rayjob_template: Path | None = None
+    training_namespace: str = "gyrus-training"
+    training_data: PurePosixPath = PurePosixPath("/data")
     forwarded_allow_ips: str = ""
     upload_limit: int = MAX_UPLOAD
     max_uploads: int = Field(default=16, ge=1)

@@ -19,6 +19,8 @@ import pytest
 from gyrus import phantom
 from gyrus.launch.ports import pick_ports
 
+ADMIN_PASSWORD = "password of the administrator"
+
 REQUIRED = os.environ.get("GYRUS_REQUIRE_TIERS", "").split()
 
 collected_items = pytest.StashKey[Counter[str]]()
@@ -80,6 +82,7 @@ class Running:
     pid: int
     home: Path
     environment: dict[str, str]
+    admin_password: str
 
     def gyrus(self, *arguments: str) -> str:
         """Run a `gyrus` command against it; returns what it printed."""
@@ -103,6 +106,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     home = tmp_path_factory.mktemp("home")
     [port] = pick_ports(1)
     environment = {**os.environ, "GYRUS_HOME": str(home), "GYRUS_PORT": str(port)}
+    environment["GYRUS_ADMIN_PASSWORD"] = ADMIN_PASSWORD
     for name in ("RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"):
         environment.pop(name, None)
     phantom.generate(home / "datasets", name="small", patients=32, slices=2, seed=5)
@@ -115,7 +119,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         try:
             url = f"http://127.0.0.1:{port}"
             _wait_until_ready(url, process, home / "up.log")
-            yield Running(url, port, process.pid, home, environment)
+            yield Running(url, port, process.pid, home, environment, ADMIN_PASSWORD)
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(120)

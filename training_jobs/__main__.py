@@ -36,6 +36,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--run", required=True, help="the run's name")
     parser.add_argument("--storage", required=True, type=Path, help="the folder of runs")
     parser.add_argument("--resume", action="store_true", help="go on with a run, as it was asked")
+    parser.add_argument(
+        "--resume-if-exists",
+        action="store_true",
+        help="go on with the run if it was started before, just so",
+    )
     for name, field in TrainConfig.model_fields.items():
         if name not in {"run", "storage"}:
             kind = field.annotation if field.annotation in {int, float, Path} else str
@@ -60,11 +65,12 @@ def main(arguments: Sequence[str] | None, lines: TextIO) -> int:
 
     try:
         config = _config(given)
-        from training_jobs.run import execute, prepare
+        from training_jobs.run import execute, is_there, prepare
 
-        if not given.resume:
+        resumed = given.resume or (given.resume_if_exists and is_there(config))
+        if not resumed:
             prepare(config)
-        execute(config, tell)
+        execute(config, tell, resumed=resumed)
     except ValidationError as error:
         wrong = error.errors()[0]
         where = "".join(f"--{name}: " for name in wrong["loc"])
@@ -73,11 +79,14 @@ def main(arguments: Sequence[str] | None, lines: TextIO) -> int:
         return fail(error.detail, BAD_INPUT)
     except GyrusError as error:
         return fail(error.detail, 1)
+    except Exception as error:  # so that who follows hears of it; the log has it in full
+        fail(" ".join(f"{type(error).__name__}: {error}".split()), 1)
+        raise
     return 0
 
 
 def _config(given: argparse.Namespace) -> TrainConfig:
-    asked: dict[str, Any] = {k: v for k, v in vars(given).items() if k != "resume"}
+    asked: dict[str, Any] = {k: v for k, v in vars(given).items() if not k.startswith("resume")}
     if not given.resume:
         return TrainConfig.model_validate(asked)
     from training_jobs.run import load_config

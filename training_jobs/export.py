@@ -17,6 +17,7 @@ from gyrus.bundle import KERAS, ONNX, Card, seal
 from gyrus.datasets import Dataset
 from training_jobs.config import TrainConfig
 from training_jobs.evaluate import (
+    Floats,
     choose_threshold,
     conformal_limit,
     final_metrics,
@@ -33,11 +34,13 @@ FEATURE_SAMPLE = 4000
 """At most this many training images fit the feature space."""
 
 
-def export_bundle(model: keras.Model, config: TrainConfig, dataset: Dataset, target: Path) -> Card:
+def export_bundle(
+    model: keras.Model, config: TrainConfig, dataset: Dataset, target: Path
+) -> tuple[Card, Floats]:
     """Write the sealed bundle of a trained model into the new folder `target`.
 
     Temperature, threshold and distance limit come from the calibration split, figures from the
-    test split.
+    test split. Returns the card, and the calibrated probabilities (N, K) of the test split.
     """
     splits = {name: dataset.split(name) for name in ("train", "calibration", "test")}
     rng = np.random.default_rng(config.seed)
@@ -79,7 +82,7 @@ def export_bundle(model: keras.Model, config: TrainConfig, dataset: Dataset, tar
         model.save(folder / KERAS)
         seal(folder, card)
         os.replace(folder, target)
-    return card
+    return card, calibrated["test"]
 
 
 def write_onnx(serve: Any, path: Path) -> None:

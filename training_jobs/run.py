@@ -1,30 +1,31 @@
 """A whole run: train on Ray, then evaluate, export and register."""
 
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
 import ray
-from pydantic import ValidationError
 from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.tensorflow import TensorflowTrainer
 from ray.train.v2.api.exceptions import TrainingFailedError
 
-from gyrus.bundle import CARD, read_card
 from gyrus.datasets import Dataset
 from gyrus.errors import Conflict, InputError, InvalidDataset, NotFound, TrainingFailed
 from gyrus.launch.ports import LOOPBACK
-from gyrus.progress import Progress
-from gyrus.registry import Registry
+from gyrus.plots import FOLDER as PLOTS
+from gyrus.plots import log_plots
+from gyrus.progress import Progress, parse_events
+from gyrus.registry import ModelVersion, Registry
 from gyrus.settings import PlatformSettings
 from training_jobs.checkpoint import State
 from training_jobs.config import TrainConfig
 from training_jobs.export import export_bundle
 from training_jobs.loop import train_loop
 from training_jobs.models import build
+from training_jobs.plots import draw_plots
 
 CONFIG = "config.json"
 PROGRESS = "progress.jsonl"
@@ -74,6 +75,19 @@ def prepare(config: TrainConfig) -> Dataset:
     return dataset
 
 
+def is_there(config: TrainConfig) -> bool:
+    """Whether this very run was started before.
+
+    Raises:
+        Conflict: a run of this name was, but it was asked otherwise.
+    """
+    if not (config.folder / CONFIG).is_file():
+        return False
+    if load_config(config.storage, config.run) != config:
+        raise Conflict(f"A run named {config.run} is there already, and was asked otherwise.")
+    return True
+
+
 def load_config(storage: Path, run: str) -> TrainConfig:
     """The recipe of a run that was started before.
 
@@ -87,10 +101,10 @@ def load_config(storage: Path, run: str) -> TrainConfig:
     return config.model_copy(update={"storage": storage.resolve()})
 
 
-def execute(config: TrainConfig, tell: Callable[[Progress], None]) -> None:
-    """Train, evaluate, export and register; `tell` hears of every event.
+def execute(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: bool) -> None:
+    """Train, evaluate, export, draw and register; `tell` hears of every event.
 
-    A run that is over already keeps its bundle, and so its version.
+    A run that is resumed although its model is registered already only tells which it is.
 
     Raises:
         TrainingFailed: the workers failed more often than a run survives, or the loss grew without
@@ -98,14 +112,20 @@ def execute(config: TrainConfig, tell: Callable[[Progress], None]) -> None:
         InputError: there is no room for so many workers.
     """
     dataset = Dataset.open(config.dataset)
+    settings = PlatformSettings()
+    registry = Registry(settings.registry_uri, settings.home)
+    made = _made_before(config, dataset, registry) if resumed else None
+    if made is not None:
+        message = f"version {made.version}"
+        metrics = made.card.metrics
+        tell(Progress(run=config.run, kind="done", metrics=metrics, message=message))
+        return
     with _ray(config.workers), _told(config.folder / PROGRESS, tell):
         state = _train(config)
-    if (config.folder / BUNDLE / CARD).is_file():
-        card = read_card(config.folder / BUNDLE)
-    else:
-        model = build(config, len(dataset.classes), load_weights=False)
-        model.set_weights(state.best)
-        card = export_bundle(model, config, dataset, config.folder / BUNDLE)
+    model = build(config, len(dataset.classes), load_weights=False)
+    model.set_weights(state.best)
+    shutil.rmtree(config.folder / BUNDLE, ignore_errors=True)
+    card, probabilities = export_bundle(model, config, dataset, config.folder / BUNDLE)
     evaluation = Progress(
         run=config.run,
         kind="evaluation",
@@ -115,14 +135,25 @@ def execute(config: TrainConfig, tell: Callable[[Progress], None]) -> None:
         metrics=card.metrics,
     )
     tell(evaluation)
-    settings = PlatformSettings()
-    version = Registry(settings.registry_uri, settings.home).register(
+    told = parse_events((config.folder / PROGRESS).read_text())
+    epochs = [event for event in told if event.kind == "epoch"]
+    draw_plots(config.folder / PLOTS, epochs, probabilities, dataset)
+    version = registry.register(
         config.folder / BUNDLE,
         run=config.run,
         params=config.model_dump(mode="json", exclude={"dataset", "storage"}),
     )
+    log_plots(settings.registry_uri, version.version, config.folder / PLOTS)
     closing = {"kind": "done", "message": f"version {version.version}"}
     tell(Progress.model_validate(evaluation.model_dump(exclude={"time"}) | closing))
+
+
+def _made_before(config: TrainConfig, dataset: Dataset, registry: Registry) -> ModelVersion | None:
+    """The model that this run registered before, if it came so far."""
+    for one in registry.versions():
+        if one.card.run == config.run and one.card.dataset_digest == dataset.digest:
+            return one
+    return None
 
 
 def _train(config: TrainConfig) -> State:
@@ -147,7 +178,7 @@ def _train(config: TrainConfig) -> State:
     except TrainingFailedError as error:
         reason = str(error).strip().splitlines()[-1:]
         raise TrainingFailed(f"The workers failed: {' '.join(reason)}") from error
-    last = _read_events(config.folder / PROGRESS)[-1:]
+    last = parse_events((config.folder / PROGRESS).read_text())[-1:]
     if last and last[0].kind == "failed":
         raise TrainingFailed(last[0].message)
     if result.checkpoint is None:
@@ -190,11 +221,13 @@ def _told(path: Path, tell: Callable[[Progress], None]) -> Iterator[None]:
     ended = threading.Event()
 
     def follow() -> None:
+        part = ""
         with path.open() as file:
             file.seek(0, os.SEEK_END)
             while True:
                 last_look = ended.is_set()
-                for event in _events(file):
+                lines, _, part = (part + file.read()).rpartition("\n")
+                for event in parse_events(lines):
                     if event.kind != "failed":
                         tell(event)
                 if last_look:
@@ -208,20 +241,3 @@ def _told(path: Path, tell: Callable[[Progress], None]) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
-
-
-def _read_events(path: Path) -> list[Progress]:
-    with path.open() as file:
-        return list(_events(file))
-
-
-def _events(file: TextIO) -> Iterator[Progress]:
-    """The events that whole lines tell of, from where the file was read to."""
-    while True:
-        start = file.tell()
-        line = file.readline()
-        if not line.endswith("\n"):
-            file.seek(start)
-            return
-        with suppress(ValidationError):
-            yield Progress.model_validate_json(line)

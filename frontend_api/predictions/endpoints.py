@@ -9,6 +9,7 @@ from frontend_api.dependencies import CurrentUser, Gateway
 from frontend_api.heatmap import ColorMap
 from frontend_api.predictions.schemas import PredictionOut, PredictionPage
 from frontend_api.problems import documented
+from frontend_api.responses import Png
 from gyrus.errors import (
     Conflict,
     CorruptImage,
@@ -52,12 +53,6 @@ UPLOAD: dict[str, Any] = {
 REPLAYED: dict[int | str, dict[str, Any]] = {
     200: {"model": PredictionOut, "description": "Made before, under the same key"}
 }
-
-
-class Png(Response):
-    """A PNG, as OpenAPI should tell it."""
-
-    media_type = "image/png"
 
 
 @router.post(

@@ -1,9 +1,10 @@
 """How a run goes: one JSON line an event, the same in a terminal, a file and the API."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 Kind = Literal["step", "epoch", "checkpoint", "restart", "evaluation", "done", "failed"]
 
@@ -29,7 +30,10 @@ class Progress(BaseModel):
 
     def describe(self) -> str:
         """The event as one line for people."""
-        parts = [f"epoch {self.epoch}/{self.of}" if self.of else "", f"step {self.step}"]
+        parts = [
+            f"epoch {self.epoch}/{self.of}" if self.of else "",
+            f"step {self.step}" if self.step else "",
+        ]
         if self.loss is not None:
             parts.append(f"loss {self.loss:.3f}")
         if "val_auroc" in self.metrics:
@@ -37,3 +41,14 @@ class Progress(BaseModel):
         if self.left_s is not None:
             parts.append(f"{int(self.left_s // 60)}:{int(self.left_s % 60):02d} left")
         return " · ".join(part for part in [*parts, self.message] if part)
+
+
+def parse_events(text: str) -> list[Progress]:
+    """The events among the lines of a text."""
+    events = []
+    for line in text.split("\n"):
+        # Most of a mixed log is none: no need to try.
+        if line.startswith("{"):
+            with suppress(ValidationError):
+                events.append(Progress.model_validate_json(line))
+    return events

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from frontend_api.settings import GatewaySettings
 from frontend_api.users.repository import User, UserRepository
 from gyrus.bundle import Card
 from gyrus.errors import Conflict, GyrusError, NotFound
+from gyrus.launch.jobs import Job, TrainingRequest
+from gyrus.progress import Progress
 from gyrus.registry import ModelVersion
 
 CLASSES = ["glioma", "meningioma", "notumor", "pituitary"]
@@ -130,6 +132,65 @@ class FakeRegistry:
         )
 
 
+class FakeTrainings:
+    """A launcher of trainings that do nothing; `told` are the events of each."""
+
+    def __init__(self) -> None:
+        self.started: dict[str, Job] = {}
+        self.told: list[Progress | None] = []
+        self.after: list[datetime | None] = []
+        self.text = ""
+
+    def create(self, request: TrainingRequest) -> Job:
+        if request.dataset != "phantom":
+            raise NotFound(f"There is no dataset {request.dataset}.")
+        for job in self.started.values():
+            if job.state == "running":
+                raise Conflict(f"The training {job.id} runs.")
+        now = datetime(2026, 1, 1 + len(self.started), tzinfo=UTC)
+        job = Job(
+            id=request.run,
+            state="running",
+            created_at=now,
+            started_at=now,
+            ended_at=None,
+            request=request,
+            progress=None,
+            version=None,
+        )
+        self.started[job.id] = job
+        return job
+
+    def jobs(self) -> list[Job]:
+        return [*reversed(self.started.values())]
+
+    def get(self, job_id: str) -> Job:
+        if job_id not in self.started:
+            raise NotFound(f"There is no training job {job_id}.")
+        return self.started[job_id]
+
+    def cancel(self, job_id: str) -> None:
+        job = self.get(job_id)
+        if job.state == "cancelled":
+            raise Conflict(f"The training job {job_id} has ended already.")
+        self.started[job_id] = job.model_copy(update={"state": "cancelled"})
+
+    def events(self, job_id: str, after: datetime | None = None) -> Iterator[Progress | None]:
+        self.get(job_id)
+        self.after.append(after)
+        for event in self.told:
+            if event is None or after is None or event.time > after:
+                yield event
+
+    def log(self, job_id: str) -> str:
+        return self.text
+
+    def plot(self, job_id: str, name: str) -> bytes:
+        if self.get(job_id).state == "running":
+            raise NotFound(f"The training job {job_id} has no plot {name} yet.")
+        return f"plot {name}".encode()
+
+
 class Running:
     """A gateway that runs, its fakes, and a client of it."""
 
@@ -139,6 +200,7 @@ class Running:
         self.registry = FakeRegistry()
         self.pushed: list[int] = []
         self.refuses_push: GyrusError | None = None
+        self.trainings = FakeTrainings()
         self.state: GatewayState
         self.client: httpx.AsyncClient
         self.database: Database
@@ -153,6 +215,7 @@ class Running:
             serve=httpx.MockTransport(self.serve),
             registry=self.registry,
             push=self._push,
+            launcher=self.trainings,
         )
         async with app.router.lifespan_context(app) as state:
             assert state is not None

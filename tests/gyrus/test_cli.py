@@ -10,6 +10,9 @@ import pytest
 
 from gyrus import __version__
 from gyrus.cli import run
+from gyrus.launch.jobs import TrainingRequest
+from gyrus.launch.local_jobs import LocalTrainings
+from gyrus.settings import PlatformSettings
 
 
 def lines(text: str) -> list[str]:
@@ -30,7 +33,12 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ["up", "--data", "/no/such/folder"],
         ["train"],
         ["train", "--dataset", "none"],
+        ["train", "--dataset", "none", "--epochs", "0"],
         ["train", "--resume", "a", "--epochs", "3"],
+        ["train", "--resume", "none"],
+        ["jobs", "show", "none"],
+        ["jobs", "follow", "none"],
+        ["jobs", "cancel", "none"],
         ["data", "import", "/no/such/folder", "--name", "x"],
     ],
 )
@@ -76,6 +84,41 @@ def test_a_generated_dataset_is_listed(tmp_path: Path, capsys: pytest.CaptureFix
     assert (row["name"], row["images"], row["synthetic"]) == ("few", 20, True)
     assert run(["data", "generate", *few, *home]) == 2
     assert lines(capsys.readouterr().err)[0].startswith("gyrus: ")
+
+
+def test_trainings_without_any(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home = ["--home", str(tmp_path)]
+    assert run(["jobs", "list", *home]) == 0
+    assert "There is no training" in capsys.readouterr().out
+    assert run(["jobs", "list", "--json", *home]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_a_training_is_listed_and_shown_with_its_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "datasets" / "few").mkdir(parents=True)
+    (tmp_path / "datasets" / "few" / "dataset.json").touch()
+    tells = "import sys; from gyrus.progress import Progress; "
+    tells += (
+        "print(Progress(run='one', kind='failed', message='Too few images.').model_dump_json())"
+    )
+    tells += "; sys.exit('a warning')"
+    settings = PlatformSettings(home=tmp_path)
+    trainings = LocalTrainings(settings, command=[sys.executable, "-c", tells])
+    trainings.create(TrainingRequest(run="one", dataset="few"))
+    home = ["--home", str(tmp_path)]
+    assert run(["jobs", "follow", "one", *home]) == 1
+    said = capsys.readouterr()
+    assert "Training one." in said.out
+    assert lines(said.err) == ["gyrus: Too few images."]
+    assert run(["jobs", "list", *home]) == 0
+    assert "failed" in capsys.readouterr().out
+    assert run(["jobs", "show", "one", *home]) == 0
+    said = capsys.readouterr()
+    assert "mobilenetv2" not in said.out
+    assert said.out.endswith("a warning\n")
+    assert run(["jobs", "cancel", "one", *home]) == 2
 
 
 def test_help_comes_quickly_and_loads_nothing_heavy() -> None:

@@ -6,8 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from gyrus.bundle import Card, seal
 from gyrus.datasets import Dataset
+from gyrus.errors import Conflict
+from gyrus.registry import Registry
+from gyrus.settings import PlatformSettings
 from training_jobs.__main__ import main
+from training_jobs.config import TrainConfig
+from training_jobs.run import is_there, prepare
 
 
 @pytest.mark.parametrize(
@@ -35,3 +41,51 @@ def test_bad_input_ends_with_2_and_a_line_that_says_what(
     assert event["kind"] == "failed"
     assert words in event["message"]
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_is_resumed_if_it_is_there_only_just_as_it_was_asked(
+    small_dataset: Dataset, tmp_path: Path
+) -> None:
+    usual = {"run": "one", "storage": tmp_path, "dataset": small_dataset.folder}
+    config = TrainConfig.model_validate(usual)
+    assert not is_there(config)
+    prepare(config)
+    assert is_there(config)
+    with pytest.raises(Conflict, match="asked otherwise"):
+        is_there(TrainConfig.model_validate({**usual, "epochs": 3}))
+    arguments = [word for name, value in usual.items() for word in (f"--{name}", str(value))]
+    lines = io.StringIO()
+    assert main([*arguments, "--epochs", "3", "--resume-if-exists"], lines) == 2
+    assert "asked otherwise" in json.loads(lines.getvalue())["message"]
+
+
+def test_a_run_whose_model_is_registered_only_names_it(
+    small_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GYRUS_HOME", str(tmp_path))
+    monkeypatch.delenv("GYRUS_TRACKING_URI", raising=False)
+    settings = PlatformSettings()
+    prepare(TrainConfig(run="one", storage=settings.runs, dataset=small_dataset.folder))
+    bundle = tmp_path / "made"
+    bundle.mkdir()
+    (bundle / "model.onnx").write_bytes(b"a model")
+    card = Card(
+        architecture="cnn",
+        classes=small_dataset.classes,
+        tumour_classes=small_dataset.tumour_classes,
+        threshold=0.5,
+        temperature=1.0,
+        distance_limit=1.0,
+        metrics={"auroc": 0.9},
+        dataset=small_dataset.name,
+        dataset_digest=small_dataset.digest,
+        split_digest=small_dataset.split_digest,
+        synthetic=True,
+        run="one",
+    )
+    seal(bundle, card)
+    Registry(settings.registry_uri, settings.home).register(bundle, run="one")
+    lines = io.StringIO()
+    assert main(["--run", "one", "--storage", str(settings.runs), "--resume"], lines) == 0
+    event = json.loads(lines.getvalue())
+    assert (event["kind"], event["message"]) == ("done", "version 1")

@@ -1,21 +1,14 @@
 """`gyrus train`."""
 
 import os
-import secrets
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from gyrus.cli.options import Home, settings_of
+from gyrus.cli.jobs import launcher, show_progress
+from gyrus.cli.options import Home, print_json
 from gyrus.errors import InputError
-from gyrus.progress import Progress
-from gyrus.settings import PlatformSettings
-
-GRACE_S = 15.0
-NAME_LENGTH = 32
-"""So much of the dataset's name goes into a run's, which has at most 63 characters."""
 
 
 class Architecture(StrEnum):
@@ -51,23 +44,31 @@ def train(
     resume: Annotated[
         str | None, typer.Option(help="Go on with this run, as it was asked.", metavar="RUN")
     ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Start it and return; see `gyrus jobs`.")
+    ] = False,
     home: Home = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the events as JSON lines.")
+        bool, typer.Option("--json", help="Print the events as JSON lines, or the started job.")
     ] = False,
 ) -> None:
     """Train a model on a dataset, evaluate it and register it."""
-    settings = settings_of(home)
+    from pydantic import ValidationError
+
+    from gyrus.launch.jobs import TrainingRequest, run_name
+    from gyrus.launch.signals import ending_raises
+
+    trainings = launcher(home)
     options: dict[str, object] = {
         "model": model.value if model else None,
         "workers": workers,
         "epochs": epochs,
         "batch": batch,
-        "learning-rate": learning_rate,
+        "learning_rate": learning_rate,
         "weights": _weights(weights),
         "alpha": alpha,
         "filters": filters,
-        "frozen-epochs": frozen_epochs,
+        "frozen_epochs": frozen_epochs,
         "patience": patience,
         "seed": seed,
     }
@@ -75,68 +76,30 @@ def train(
     if resume is not None:
         if given or dataset or run:
             raise InputError("--resume goes on with a run as it was asked: give it alone.")
-        _run(settings, resume, {"resume": True}, as_json)
-        return
-    if dataset is None:
+        job = trainings.resume(resume)
+    elif dataset is None:
         raise InputError("Say which dataset: --dataset NAME (`gyrus data list` shows them).")
-    folder = settings.datasets / dataset
-    if not (folder / "dataset.json").is_file():
-        raise InputError(f"There is no dataset {dataset}. `gyrus data list` shows which there are.")
-    now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    name = run or f"{dataset[:NAME_LENGTH]}-{given.get('model', 'cnn')}-{now}"
-    _run(settings, name, {"dataset": folder, **given}, as_json)
-
-
-def _run(settings: PlatformSettings, run: str, options: dict[str, object], as_json: bool) -> None:
-    """Run the training here, on the Ray of a running `gyrus up` if there is one."""
-    from gyrus.cli.display import Display
-    from gyrus.launch.instance import RunFolder
-    from gyrus.launch.processes import Processes
-    from gyrus.launch.ray_head import LOCAL_RAY
-    from gyrus.launch.signals import ending_raises
-    from gyrus.launch.training import TRAINING, follow, training_command
-
-    folder = RunFolder(settings.home)
-    instance = folder.running()
-    environment = {
-        **{k: v for k, v in os.environ.items() if k not in {"RAY_ADDRESS", "RAY_NAMESPACE"}},
-        **LOCAL_RAY,
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "GYRUS_HOME": str(settings.home),
-        "GYRUS_TRACKING_URI": settings.registry_uri,
-    }
-    if instance is not None:
-        environment |= {
-            "RAY_ADDRESS": instance.ray_address,
-            "RAY_AUTH_MODE": "token",
-            "RAY_AUTH_TOKEN_PATH": str(folder.ray_token),
-        }
-    settings.home.mkdir(parents=True, exist_ok=True)
-    processes = Processes(secrets.token_hex(8), settings.home / "logs")
-    last: Progress | None = None
+    else:
+        name = run or run_name(dataset, str(given.get("model", "cnn")))
+        try:
+            request = TrainingRequest.model_validate({"run": name, "dataset": dataset, **given})
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            where = "".join(f"--{part}: ".replace("_", "-") for part in wrong["loc"])
+            raise InputError(f"{where}{wrong['msg']}") from error
+        job = trainings.create(request)
+    if detach:
+        if as_json:
+            print_json(job.model_dump(mode="json"))
+        else:
+            print(f"Training {job.id}. See how it goes: gyrus jobs follow {job.id}")
+        return
     with ending_raises():
         try:
-            child = processes.start(
-                TRAINING,
-                training_command(run, settings.runs, options),
-                environment,
-                folder=settings.home,
-                pipe=True,
-            )
-            with Display() as display:
-                if not as_json:
-                    display.stage(f"Training {run}.")
-                for event in follow(child.process, child.log):
-                    last = event
-                    if as_json:
-                        print(event.model_dump_json(), flush=True)
-                    else:
-                        display.progress(event)
-        finally:
-            processes.stop_all([TRAINING], grace=GRACE_S)
-    if last is not None and not as_json:
-        version = last.message.removeprefix("version ")
-        print(f"Run {run} made model version {version}. Serve it: gyrus models promote {version}")
+            show_progress(trainings, job, after=job.started_at, as_json=as_json)
+        except KeyboardInterrupt:
+            trainings.cancel(job.id)
+            raise
 
 
 def _weights(given: str | None) -> str | None:

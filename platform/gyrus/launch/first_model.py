@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from gyrus.errors import TrainingFailed
+from gyrus.launch.jobs import Job, TrainingRequest, follow, version_of
+from gyrus.launch.local_jobs import LocalTrainings
 from gyrus.launch.processes import Processes
 from gyrus.launch.ray_head import RayHead
 from gyrus.launch.status import Stage, Status, write_status
-from gyrus.launch.training import TRAINING, follow, training_command, version_of
 from gyrus.progress import Progress
 from gyrus.settings import PlatformSettings
 
@@ -20,10 +22,9 @@ if TYPE_CHECKING:
     from gyrus.registry import ModelVersion, Registry
 
 FIRST_DATASET = "phantom"
-FIRST_TRAINING: Mapping[str, object] = {"model": "cnn", "workers": 1, "epochs": 22, "patience": 8}
+FIRST_TRAINING: Mapping[str, Any] = {"model": "cnn", "workers": 1, "epochs": 22, "patience": 8}
 """The run of a first start: minutes on two cores, and a model that is worth showing."""
 
-GRACE_S = 25.0
 NAME_LENGTH = 32
 """So much of a name goes into a longer one: a run's name has at most 63 characters."""
 
@@ -51,12 +52,11 @@ class FirstModel:
     settings: PlatformSettings
     source: Path | None
     processes: Processes
+    trainings: LocalTrainings
     status: Path
     reporter: Reporter
 
-    def make(
-        self, registry: "Registry", ray: RayHead, environment: Mapping[str, str]
-    ) -> "ModelVersion":
+    def make(self, registry: "Registry", ray: RayHead) -> "ModelVersion":
         """Train a model and promote it; go on where an earlier start was interrupted.
 
         A model that somebody else promoted meanwhile stays champion.
@@ -71,28 +71,24 @@ class FirstModel:
             return registry.promote(trained.version)
         ray.wait(self.processes.check)
         self._tell("training", f"Training a first model on {dataset.name}.")
-        options: dict[str, object] = {"resume": True}
-        if not (self.settings.runs / run / "config.json").is_file():
-            options = {"dataset": dataset.folder, **FIRST_TRAINING}
-        others = self.processes.names()
-        child = self.processes.start(
-            TRAINING,
-            training_command(run, self.settings.runs, options),
-            {**environment, "RAY_ADDRESS": ray.address},
-            folder=self.settings.home,
-            pipe=True,
-        )
-        version = 0
-        for event in follow(child.process, child.log):
-            self.processes.check(*others)
+        job = self._start(run, dataset.name)
+        version: int | None = None
+        for event in follow(self.trainings, run, job.started_at, check=self.processes.check):
             write_status(
                 self.status, Status(stage="training", message=event.describe(), progress=event)
             )
             self.reporter.progress(event)
-            if event.kind == "done":
-                version = version_of(event)
-        self.processes.stop(TRAINING, grace=GRACE_S)
+            version = version_of(event)
+        if version is None:
+            raise TrainingFailed(f"The training {run} ended without a model.")
         return registry.champion() or registry.promote(version)
+
+    def _start(self, run: str, dataset: str) -> Job:
+        """Begin the training, or go on with it where an earlier start was interrupted."""
+        if (self.settings.runs / run / "config.json").is_file():
+            return self.trainings.resume(run)
+        request = TrainingRequest(run=run, dataset=dataset, **FIRST_TRAINING)
+        return self.trainings.create(request)
 
     def _dataset(self) -> "Dataset":
         from gyrus.datasets import Dataset, import_folder

@@ -1,22 +1,17 @@
 """The one `gyrus up` of a home: its lock, and where its parts are reached.
 
-The lock is a file lock, which the system lets go when its holder ends, however it ends. So a file
-that was left behind can never block a start.
+The lock is a file lock, so a file that was left behind can never block a start.
 """
 
-import fcntl
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
 from gyrus.errors import Conflict
 from gyrus.launch.files import write_whole
-
-CLAIM_S = 1.0
-"""For so long a claim is tried again: `is_running` holds the lock for a moment too."""
+from gyrus.launch.locks import hold, is_held
 
 
 class Instance(BaseModel):
@@ -56,14 +51,7 @@ class RunFolder:
 
     def is_running(self) -> bool:
         """Whether someone holds the lock now."""
-        if not self.lock.exists():
-            return False
-        with self.lock.open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-            return False
+        return is_held(self.lock)
 
     def running(self) -> Instance | None:
         """The running instance, or None."""
@@ -79,16 +67,11 @@ class RunFolder:
         for folder in (self.path.parent, self.path):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o700)  # another command may have made it, open to all
-        with self.lock.open("a") as file:
-            deadline = time.monotonic() + CLAIM_S
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError as error:
-                    if time.monotonic() > deadline:
-                        raise Conflict(self._taken()) from error
-                    time.sleep(0.05)
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(hold(self.lock))
+            except Conflict as error:
+                raise Conflict(self._taken()) from error
             try:
                 yield
             finally:

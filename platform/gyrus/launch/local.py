@@ -15,13 +15,13 @@ from gyrus.errors import GyrusError, InputError, Unavailable
 from gyrus.launch.files import write_whole
 from gyrus.launch.first_model import FirstModel, Reporter, describe_champion
 from gyrus.launch.instance import Instance, RunFolder
+from gyrus.launch.local_jobs import LocalTrainings
 from gyrus.launch.loopback import WORKER_SETUP
 from gyrus.launch.ports import LOOPBACK, is_free, pick_ports
 from gyrus.launch.processes import Processes, sweep
 from gyrus.launch.ray_head import RayHead
 from gyrus.launch.signals import ending_raises, ignore_ending
 from gyrus.launch.status import Stage, Status, write_status
-from gyrus.launch.training import TRAINING
 from gyrus.settings import PlatformSettings
 
 GATEWAY = "gateway"
@@ -68,6 +68,7 @@ class LocalLauncher:
         self.run = RunFolder(self.home)
         self.mark = secrets.token_hex(8)
         self.processes = Processes(self.mark, self.home / "logs")
+        self.trainings = LocalTrainings(self.settings)
         self.url = f"http://{LOOPBACK}:{settings.port}"
 
     def up(self) -> None:
@@ -114,7 +115,7 @@ class LocalLauncher:
                 RAY, ray.command, {**environment, **WORKER_SETUP}, folder=self.home
             )
             self._wait_for_gateway(password)
-            self._serve(ray, environment, serve_port)
+            self._serve(ray, serve_port)
             while True:
                 self.processes.check()
                 time.sleep(WATCH_S)
@@ -126,7 +127,9 @@ class LocalLauncher:
         finally:
             ignore_ending()
             self.reporter.stage("Stopping.")
-            self.processes.stop_all([TRAINING, GATEWAY, RAY], grace=GRACE_S)
+            with suppress(GyrusError):
+                self.trainings.stop()
+            self.processes.stop_all([GATEWAY, RAY], grace=GRACE_S)
             shutil.rmtree(ray.folder, ignore_errors=True)
 
     def _environment(self, ray: RayHead, secret: str) -> dict[str, str]:
@@ -190,7 +193,7 @@ class LocalLauncher:
                 write_whole(marker, f"{email}\n")
                 (self.home / ADMIN_PASSWORD).unlink(missing_ok=True)
 
-    def _serve(self, ray: RayHead, environment: Mapping[str, str], serve_port: int) -> None:
+    def _serve(self, ray: RayHead, serve_port: int) -> None:
         """Find or make a champion, and serve it."""
         from gyrus.launch.serving import ServeClient
         from gyrus.registry import Registry
@@ -199,9 +202,14 @@ class LocalLauncher:
         champion = registry.champion()
         if champion is None and self.options.train:
             first = FirstModel(
-                self.settings, self.options.data, self.processes, self.run.status, self.reporter
+                self.settings,
+                self.options.data,
+                self.processes,
+                self.trainings,
+                self.run.status,
+                self.reporter,
             )
-            champion = first.make(registry, ray, environment)
+            champion = first.make(registry, ray)
         elif self.options.data is not None:
             self.reporter.note(
                 "--data was not used: it is for a first training. "

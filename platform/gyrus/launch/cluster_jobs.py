@@ -1,0 +1,230 @@
+"""Training jobs on a cluster: RayJobs, whose state is Kubernetes' own."""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any, Self
+
+import yaml
+
+from gyrus.errors import Conflict, NotFound, Unavailable
+from gyrus.launch.jobs import ALIVE, CANCELLED, Job, TrainingRequest
+from gyrus.launch.rayjob import RUN_LABEL, cut_short, is_ours, job_of, rayjob, state_of
+from gyrus.plots import PlotName, fetch_plot
+from gyrus.progress import Progress, parse_events
+
+KIND = ("ray.io", "v1")
+PLURAL = "rayjobs"
+
+POLL_S = 2.0
+TIMEOUT_S = (5, 30)
+SKEW_S = 60
+"""A node's clock may differ by so much from ours."""
+
+LAST_LOOKS = 4
+"""So often an ended job is looked at for its last event, which comes through another pod."""
+
+LAST_LINES = 500
+LOG_LINES = 40
+COLOURS = re.compile("\x1b\\[[0-9;]*m")
+
+
+@dataclass(frozen=True)
+class Apis:
+    """The parts of the Kubernetes API that are used, as in `kubernetes.client`."""
+
+    objects: Any
+    core: Any
+
+    @classmethod
+    def connect(cls) -> Self:
+        """Those of the cluster that this runs in, or else of KUBECONFIG.
+
+        Raises:
+            Unavailable: there is neither.
+        """
+        # Imported when it is needed: it takes a second.
+        from kubernetes import client, config
+
+        try:
+            config.load_incluster_config()  # type: ignore[no-untyped-call]
+        except config.ConfigException:
+            try:
+                config.load_kube_config()  # type: ignore[no-untyped-call]
+            except config.ConfigException as error:
+                raise Unavailable(f"No Kubernetes is known here: {error}") from error
+        return cls(client.CustomObjectsApi(), client.CoreV1Api())
+
+
+class RayJobs:
+    """The trainings of one namespace. `data` is where its pods find datasets, weights and runs.
+
+    A job that lost its head is submitted again by the operator, and goes on from its checkpoint.
+    One that is cancelled, or older than the template keeps it, is gone from Kubernetes.
+    """
+
+    def __init__(
+        self,
+        template: Path,
+        namespace: str,
+        data: PurePosixPath,
+        registry_uri: str,
+        *,
+        apis: Apis | None = None,
+        poll_s: float = POLL_S,
+    ) -> None:
+        self._template = template
+        self._namespace = namespace
+        self._data = data
+        self._registry_uri = registry_uri
+        self._given = apis
+        self._poll_s = poll_s
+
+    def create(self, request: TrainingRequest) -> Job:
+        """Start a training; whether its dataset is there is seen when it runs."""
+        body = rayjob(yaml.safe_load(self._template.read_text()), request, self._data)
+        with _answering(request.run):
+            made = self._apis.objects.create_namespaced_custom_object(
+                *KIND, self._namespace, PLURAL, body, _request_timeout=TIMEOUT_S
+            )
+        return job_of(made, None)
+
+    def jobs(self) -> list[Job]:
+        """All jobs that Kubernetes keeps, newest first."""
+        with _answering():
+            found: Any = self._apis.objects.list_namespaced_custom_object(
+                *KIND,
+                self._namespace,
+                PLURAL,
+                label_selector=RUN_LABEL,
+                _request_timeout=TIMEOUT_S,
+            )
+        ours = [one for one in found["items"] if is_ours(one)]
+        jobs = [job_of(one, self._last(one["metadata"]["name"])) for one in ours]
+        return sorted(jobs, key=lambda job: job.created_at, reverse=True)
+
+    def get(self, job_id: str) -> Job:
+        """One job."""
+        return job_of(self._read(job_id), self._last(job_id))
+
+    def cancel(self, job_id: str) -> None:
+        """Delete a job with its cluster; the run's folder stays."""
+        if self.get(job_id).state not in ALIVE:
+            raise Conflict(f"The training job {job_id} has ended already.")
+        with _answering(job_id):
+            self._apis.objects.delete_namespaced_custom_object(
+                *KIND, self._namespace, PLURAL, job_id, _request_timeout=TIMEOUT_S
+            )
+
+    def events(self, job_id: str, after: datetime | None = None) -> Iterator[Progress | None]:
+        """What a job told later than `after`, then what it tells, until it ends."""
+        self._read(job_id)
+        return self._events(job_id, after)
+
+    def log(self, job_id: str) -> str:
+        """The last lines that are no events."""
+        lines = COLOURS.sub("", self._lines(job_id, tail_lines=LAST_LINES)).splitlines()
+        return "\n".join([line for line in lines if not parse_events(line)][-LOG_LINES:])
+
+    def plot(self, job_id: str, name: PlotName) -> bytes:
+        """A picture from MLflow, which has it when the model is registered."""
+        version = self.get(job_id).version
+        if version is None:
+            raise NotFound(f"The training job {job_id} has no plot {name} yet.")
+        return fetch_plot(self._registry_uri, version, name)
+
+    @cached_property
+    def _apis(self) -> Apis:
+        return self._given or Apis.connect()
+
+    def _read(self, job_id: str) -> Any:
+        with _answering(job_id):
+            found: Any = self._apis.objects.get_namespaced_custom_object(
+                *KIND, self._namespace, PLURAL, job_id, _request_timeout=TIMEOUT_S
+            )
+        if not is_ours(found):
+            raise NotFound(f"There is no training job {job_id}.")
+        return found
+
+    def _events(self, job_id: str, after: datetime | None) -> Iterator[Progress | None]:
+        since = after or datetime.min.replace(tzinfo=UTC)
+        looks_left = LAST_LOOKS
+        while True:
+            # Asked before the lines are read: a job that has ended told them before, or soon will.
+            try:
+                found = self._read(job_id)
+            except NotFound:
+                now = max(since + timedelta(milliseconds=1), datetime.now(UTC))
+                yield cut_short(job_id, now, CANCELLED)
+                return
+            window = {}
+            if since.year > 1:
+                seconds = (datetime.now(UTC) - since).total_seconds()
+                window = {"since_seconds": max(int(seconds), 0) + SKEW_S}
+            last: Progress | None = None
+            for event in parse_events(self._lines(job_id, **window)):
+                last = event
+                if event.time > since:
+                    since = event.time
+                    yield event
+            if state_of(found) not in ALIVE:
+                looks_left -= 1
+                if not looks_left or (last is not None and last.kind in {"done", "failed"}):
+                    break
+            yield None
+            time.sleep(self._poll_s)
+        closing = job_of(found, last).progress
+        if closing is not None and closing.time > since:
+            yield closing
+
+    def _last(self, job_id: str) -> Progress | None:
+        events = parse_events(self._lines(job_id, tail_lines=LAST_LINES))
+        return events[-1] if events else None
+
+    def _lines(self, job_id: str, **which: int) -> str:
+        """What the pods that submitted a job wrote, oldest first: a retried one has several."""
+        from kubernetes.client.exceptions import ApiException
+
+        core = self._apis.core
+        texts = []
+        with _answering(job_id):
+            found = core.list_namespaced_pod(
+                self._namespace, label_selector=f"job-name={job_id}", _request_timeout=TIMEOUT_S
+            )
+            for pod in sorted(found.items, key=lambda pod: pod.metadata.creation_timestamp):
+                name = pod.metadata.name
+                try:
+                    text: str = core.read_namespaced_pod_log(
+                        name, self._namespace, _request_timeout=TIMEOUT_S, **which
+                    )
+                    texts.append(text)
+                except ApiException as error:
+                    # It has not started yet, or is gone since.
+                    if error.status not in {400, 404}:
+                        raise
+        return "\n".join(texts)
+
+
+@contextmanager
+def _answering(job_id: str = "") -> Iterator[None]:
+    """What Kubernetes refuses within the block becomes an error of ours."""
+    from kubernetes.client.exceptions import ApiException
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield
+    except ApiException as error:
+        if error.status == 404 and job_id:
+            raise NotFound(f"There is no training job {job_id}.") from error
+        if error.status == 409:
+            raise Conflict(f"A training job {job_id} is there already. Name another.") from error
+        raise Unavailable(
+            f"Kubernetes refused the training job: {error.status} {error.reason}."
+        ) from error
+    except HTTPError as error:
+        raise Unavailable("Kubernetes does not answer. Try again.", retry_after=5) from error

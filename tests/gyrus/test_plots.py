@@ -1,0 +1,43 @@
+"""Pictures of a run among its artifacts in MLflow."""
+
+from pathlib import Path
+
+import pytest
+
+from gyrus.bundle import Card, seal
+from gyrus.errors import NotFound
+from gyrus.plots import fetch_plot, log_plots
+from gyrus.registry import Registry
+
+
+def test_a_plot_is_fetched_as_it_was_kept(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    (bundle / "model.onnx").write_bytes(b"a model")
+    card = Card(
+        architecture="cnn",
+        classes=["glioma", "notumor"],
+        tumour_classes=["glioma"],
+        threshold=0.5,
+        temperature=1.0,
+        distance_limit=10.0,
+        metrics={},
+        dataset="phantom",
+        dataset_digest="d",
+        split_digest="s",
+        synthetic=True,
+        run="run-1",
+    )
+    seal(bundle, card)
+    version = Registry(uri, tmp_path).register(bundle, run="run-1").version
+    with pytest.raises(NotFound, match="no plot roc"):
+        fetch_plot(uri, version, "roc")
+    plots = tmp_path / "drawn"
+    plots.mkdir()
+    (plots / "roc.png").write_bytes(b"a picture")
+    log_plots(uri, version, plots)
+    assert fetch_plot(uri, version, "roc") == b"a picture"
+    for missing in (version, 9):
+        with pytest.raises(NotFound):
+            fetch_plot(uri, missing, "curves")
