@@ -1,6 +1,5 @@
 """What stands around the chart: known kinds, as safe as the chart's, and of one mind with it."""
 
-import itertools
 import re
 import shlex
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ import yaml
 from tests.policies import POLICIES, pods
 from tests.rendering import CHART, ROOT, Objects, chart
 from tests.schemas import validate
+from training_jobs.__main__ import parse
 
 K8S = ROOT / "k8s"
 
@@ -124,12 +124,13 @@ def images(value: Any) -> Iterator[dict[str, Any]]:
 def test_a_run_has_a_pod_for_each_worker_and_its_own_name(read: Read, name: str) -> None:
     [job] = read(name)
     words = shlex.split(job["spec"]["entrypoint"])
-    options = dict(itertools.pairwise(words))
+    asked = parse(words[3:])
     [workers] = job["spec"]["rayClusterSpec"]["workerGroupSpecs"]
     assert words[:3] == ["python", "-m", "training_jobs"]
-    assert int(options["--workers"]) == workers["replicas"]
+    assert asked.workers == workers["replicas"]
     assert workers["rayStartParams"]["num-cpus"] == "1", "two workers would share a pod"
-    assert options["--run"] == job["metadata"]["name"]
+    assert asked.run == job["metadata"]["name"]
+    assert asked.resume_if_exists, "the operator submits it again when the head was lost"
     claims = [
         volume["persistentVolumeClaim"]["claimName"]
         for _, _, spec in pods([job])
