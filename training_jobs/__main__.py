@@ -18,8 +18,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 if not os.environ.get("RAY_ADDRESS"):
     # Ray of our own, then: only so does it bind loopback alone.
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-    # Other users of this machine reach loopback too.
-    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
 from pydantic import ValidationError
 
@@ -95,6 +93,9 @@ def _config(given: argparse.Namespace) -> TrainConfig:
 
 
 if __name__ == "__main__":
+    if not os.environ.get("RAY_ADDRESS"):
+        # Other users of this machine reach the loopback of our own Ray, too.
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     # Ray and TensorFlow write to standard output too: it is kept for progress alone.
     with os.fdopen(os.dup(1), "w") as progress:
         os.dup2(2, 1)

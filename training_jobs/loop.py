@@ -78,30 +78,16 @@ class Worker:
         """Train from the last checkpoint, or from the start, to the end."""
         self._restore()
         frozen: bool | None = None
-        while not self._over:
+        while self._epochs_done < self._config.epochs and not self._schedule.stop:
             now_frozen = self._config.pretrained and self._epochs_done < self._config.frozen_epochs
             if now_frozen != frozen:
                 frozen = now_frozen
                 model = self._group.model
                 variables = head_variables(model) if frozen else model.trainable_variables
                 self._group.train_on(variables, self._config.batch)
-            try:
-                self._run_epoch(frozen=now_frozen)
-            except FloatingPointError as error:
-                # Not raised further: Ray would take it for a lost worker and try again.
-                self._tell("failed", message=str(error))
-                return
-
-    @property
-    def _over(self) -> bool:
-        return self._epochs_done >= self._config.epochs or self._schedule.stop
+            self._run_epoch(frozen=now_frozen)
 
     def _run_epoch(self, *, frozen: bool) -> None:
-        """Train one epoch, look at the validation split, keep a checkpoint.
-
-        Raises:
-            FloatingPointError: the loss, which all workers share, is no finite number any more.
-        """
         tuning = self._config.pretrained and not frozen
         factor = FINE_TUNING_FACTOR if tuning else 1.0
         self._group.optimizer.learning_rate = self._schedule.learning_rate * factor
@@ -109,10 +95,6 @@ class Worker:
         losses: list[float] = []
         for batch in self._batches.epoch(self._epochs_done):
             losses.append(self._group.step(*batch))
-            if not np.isfinite(losses[-1]):
-                raise FloatingPointError(
-                    "The loss is no finite number any more. Train again with a lower learning rate."
-                )
             if time.monotonic() - told > STEP_EVERY_S:
                 told = time.monotonic()
                 rate = self._config.batch * len(losses) / (told - started)

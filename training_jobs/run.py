@@ -107,8 +107,7 @@ def execute(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: b
     A run that is resumed although its model is registered already only tells which it is.
 
     Raises:
-        TrainingFailed: the workers failed more often than a run survives, or the loss grew without
-            bounds.
+        TrainingFailed: the workers failed more often than a run survives.
         InputError: there is no room for so many workers.
     """
     dataset = Dataset.open(config.dataset)
@@ -178,9 +177,6 @@ def _train(config: TrainConfig) -> State:
     except TrainingFailedError as error:
         reason = str(error).strip().splitlines()[-1:]
         raise TrainingFailed(f"The workers failed: {' '.join(reason)}") from error
-    last = parse_events((config.folder / PROGRESS).read_text())[-1:]
-    if last and last[0].kind == "failed":
-        raise TrainingFailed(last[0].message)
     if result.checkpoint is None:
         raise TrainingFailed("The workers ended without a checkpoint.")
     with result.checkpoint.as_directory() as folder:
@@ -216,7 +212,7 @@ def _ray(workers: int) -> Iterator[None]:
 
 @contextmanager
 def _told(path: Path, tell: Callable[[Progress], None]) -> Iterator[None]:
-    """Tell of the lines that the first worker adds to `path`, as they come; not of a failure."""
+    """Tell of the lines that the first worker adds to `path`, as they come."""
     path.touch()
     ended = threading.Event()
 
@@ -228,8 +224,7 @@ def _told(path: Path, tell: Callable[[Progress], None]) -> Iterator[None]:
                 last_look = ended.is_set()
                 lines, _, part = (part + file.read()).rpartition("\n")
                 for event in parse_events(lines):
-                    if event.kind != "failed":
-                        tell(event)
+                    tell(event)
                 if last_look:
                     return
                 ended.wait(FOLLOW_S)

@@ -13,8 +13,10 @@ def split_groups(labels: Sequence[str], groups: Sequence[str], *, seed: int = 0)
     """The split of each image.
 
     A group's label is its commonest one. Of each label every split gets one of its smallest groups,
-    where there are enough; then the others, the largest first, go where most images are missing.
-    The same labels, groups and seed give the same split.
+    where there are enough; then the others, in random order, go where most images are missing. (The
+    largest first would fill the splits more evenly, but put all large groups into training: test
+    would hold only images that nothing resembles.) The same labels, groups and seed give the same
+    split.
     """
     sizes = Counter(groups)
     by_label = _groups_by_label(labels, groups)
@@ -29,7 +31,7 @@ def split_groups(labels: Sequence[str], groups: Sequence[str], *, seed: int = 0)
         for split, group in zip(SHARES, ascending, strict=False):
             split_of[group] = split
             missing[split] -= sizes[group]
-        for group in reversed(ascending[len(SHARES) :]):
+        for group in (group for group in shuffled if group not in split_of):
             split = max(missing, key=missing.__getitem__)
             split_of[group] = split
             missing[split] -= sizes[group]
