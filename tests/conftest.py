@@ -21,6 +21,7 @@ from gyrus.launch.ports import pick_ports
 
 ADMIN_PASSWORD = "password of the administrator"
 
+TIERS = {"browser", "helm", "mysql", "ray", "real"}
 REQUIRED = os.environ.get("GYRUS_REQUIRE_TIERS", "").split()
 
 collected_items = pytest.StashKey[Counter[str]]()
@@ -33,17 +34,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    found = session.config.stash[collected_items]
     for item in session.items:
-        found.update(tier for tier in REQUIRED if item.get_closest_marker(tier))
+        session.config.stash[collected_items].update(_tiers(item))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report: pytest.TestReport = yield  # type: ignore[assignment,misc]
     if report.skipped and not hasattr(report, "wasxfail"):
-        skipped = item.config.stash[skipped_items]
-        skipped.update(tier for tier in REQUIRED if item.get_closest_marker(tier))
+        item.config.stash[skipped_items].update(_tiers(item))
     return report  # type: ignore[return-value]
 
 
@@ -60,8 +59,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
+    found, skipped = config.stash[collected_items], config.stash[skipped_items]
+    counts = (f"{tier} {found[tier]} ({skipped[tier]} skipped)" for tier in sorted(found))
+    terminalreporter.write_line(f"tiers: {', '.join(counts)}")
     for complaint in _complaints(config):
         terminalreporter.write_line(f"ERROR {complaint}", red=True)
+
+
+def _tiers(item: pytest.Item) -> list[str]:
+    """The tiers of a test; `unit` where it needs nothing."""
+    return [tier for tier in TIERS if item.get_closest_marker(tier)] or ["unit"]
 
 
 def _complaints(config: pytest.Config) -> list[str]:

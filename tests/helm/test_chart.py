@@ -9,6 +9,8 @@ import jsonschema
 import pytest
 import yaml
 
+pytestmark = pytest.mark.helm
+
 HELM = Path(__file__).parents[2] / "helm"
 CHART = HELM / "gyrus"
 

@@ -13,6 +13,8 @@ import yaml
 from frontend_api.metrics import Metrics
 from tests.rendering import CHART, ROOT, chart, run
 
+pytestmark = pytest.mark.helm
+
 ALERTS = Path(__file__).with_name("alerts.yaml")
 DASHBOARDS = sorted((CHART / "files" / "dashboards").glob("*.json"))
 

@@ -7,6 +7,8 @@ import pytest
 
 from tests.policies import POLICIES
 
+pytestmark = pytest.mark.helm
+
 
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.__name__)
 def test_the_chart_holds(

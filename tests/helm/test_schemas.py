@@ -7,6 +7,8 @@ import pytest
 
 from tests.schemas import validate
 
+pytestmark = pytest.mark.helm
+
 
 def test_each_scenario_fits_the_definitions(objects: list[dict[str, Any]]) -> None:
     assert validate(objects)

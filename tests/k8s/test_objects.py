@@ -13,6 +13,8 @@ from tests.rendering import CHART, ROOT, Objects, chart
 from tests.schemas import validate
 from training_jobs.__main__ import parse
 
+pytestmark = pytest.mark.helm
+
 K8S = ROOT / "k8s"
 
 Read = Callable[[str], Objects]
