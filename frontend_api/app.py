@@ -79,7 +79,7 @@ def create_app(
     """The application; the database must have been migrated.
 
     `serve` is the transport to Ray Serve, `registry` the models, `push` what makes replicas serve
-    one: each is the real thing unless given.
+    one, `launcher` what trains: each is the real thing unless given.
     """
     given = settings or GatewaySettings()
     metrics = Metrics()

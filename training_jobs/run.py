@@ -115,6 +115,9 @@ def execute(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: b
     registry = Registry(settings.registry_uri, settings.home)
     made = _made_before(config, dataset, registry) if resumed else None
     if made is not None:
+        # Where the head was lost between the two, the plots are not with the model yet.
+        if (config.folder / PLOTS).is_dir():
+            log_plots(settings.registry_uri, made.version, config.folder / PLOTS)
         message = f"version {made.version}"
         metrics = made.card.metrics
         tell(Progress(run=config.run, kind="done", metrics=metrics, message=message))

@@ -1,7 +1,7 @@
 """The database's schema, step by step (Alembic).
 
-Steps only ever add, so that gateways of the version before work on while it is replaced, and still
-work when it comes back.
+Steps never take anything away, so that gateways of the version before work on while it is replaced,
+and still work when it comes back.
 """
 
 import logging

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import Literal, get_args
 
-from gyrus.errors import NotFound
+from gyrus.errors import NotFound, Unavailable
 from gyrus.registry import MODEL
 
 PlotName = Literal["curves", "roc", "confusion", "reliability"]
@@ -27,6 +27,7 @@ def fetch_plot(tracking_uri: str, version: int, name: PlotName) -> bytes:
 
     Raises:
         NotFound: it was not kept.
+        Unavailable: MLflow does not answer.
     """
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
@@ -37,5 +38,8 @@ def fetch_plot(tracking_uri: str, version: int, name: PlotName) -> bytes:
             run_id = client.get_model_version(MODEL, str(version)).run_id
             path = client.download_artifacts(str(run_id), f"{FOLDER}/{name}.png", folder)
         except (MlflowException, OSError) as error:
-            raise NotFound(f"Model version {version} has no plot {name}.") from error
+            missing = isinstance(error, FileNotFoundError) or "404" in str(error)
+            if missing or getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
+                raise NotFound(f"Model version {version} has no plot {name}.") from error
+            raise Unavailable("MLflow does not answer. Try again.", retry_after=5) from error
         return Path(path).read_bytes()

@@ -307,9 +307,12 @@ def test_a_job_that_is_being_deleted_is_cancelled(cluster: Cluster) -> None:
         cluster.jobs.cancel("one")
 
 
-def test_a_rayjob_of_someone_else_is_no_training_job(cluster: Cluster) -> None:
+@pytest.mark.parametrize("annotations", [{}, {"gyrus.dev/request": '{"model": "of tomorrow"}'}])
+def test_a_rayjob_of_someone_else_is_no_training_job(
+    cluster: Cluster, annotations: dict[str, str]
+) -> None:
     cluster.objects.items["one"] = {
-        "metadata": {"name": "one", "labels": {"gyrus.dev/run": "one"}, "annotations": {}}
+        "metadata": {"name": "one", "labels": {"gyrus.dev/run": "one"}, "annotations": annotations}
     }
     assert cluster.jobs.jobs() == []
     with pytest.raises(NotFound):

@@ -106,7 +106,7 @@ def test_a_model_that_was_promoted_meanwhile_stays_champion(home: Path) -> None:
 
 def test_a_part_that_ends_meanwhile_is_noticed_and_the_training_can_be_stopped(home: Path) -> None:
     def check() -> None:
-        if model.reporter.events:  # type: ignore[attr-defined]
+        if model.reporter.events:
             raise Unavailable("The ray ended.")
 
     model = first_model(home, STAYS, check)
@@ -117,3 +117,16 @@ def test_a_part_that_ends_meanwhile_is_noticed_and_the_training_can_be_stopped(h
     [job] = model.trainings.jobs()
     assert job.state == "running"
     model.trainings.cancel(job.id)
+
+
+def test_a_first_training_that_is_cancelled_leaves_no_champion_and_goes_on(home: Path) -> None:
+    def cancel() -> None:
+        if model.reporter.events:
+            [job] = [one for one in model.trainings.jobs() if one.state == "running"] or [None]
+            if job is not None:
+                model.trainings.cancel(job.id)
+
+    model = first_model(home, STAYS, cancel)
+    registry: Any = Registry()
+    assert model.make(registry, SimpleNamespace(wait=lambda check: None)) is None
+    assert registry.promoted == []

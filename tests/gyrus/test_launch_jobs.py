@@ -181,6 +181,15 @@ def test_what_cannot_be_trained_is_not_started(home: Path) -> None:
     assert found.jobs() == []
 
 
+def test_a_note_of_another_version_hides_no_other_run(home: Path) -> None:
+    (home / "runs" / "later").mkdir(parents=True)
+    (home / "runs" / "later" / "job.json").write_text('{"request": {"model": "of tomorrow"}}')
+    found = trainings(home, STAYS)
+    found.create(asked())
+    assert [job.id for job in found.jobs()] == ["one"]
+    found.cancel("one")
+
+
 def test_a_run_gets_no_secret_and_the_ray_that_runs(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from gyrus.bundle import Card, seal
-from gyrus.errors import NotFound
+from gyrus.errors import NotFound, Unavailable
+from gyrus.launch.ports import LOOPBACK, pick_ports
 from gyrus.plots import fetch_plot, log_plots
 from gyrus.registry import Registry
 
@@ -41,3 +42,10 @@ def test_a_plot_is_fetched_as_it_was_kept(tmp_path: Path) -> None:
     for missing in (version, 9):
         with pytest.raises(NotFound):
             fetch_plot(uri, missing, "curves")
+
+
+def test_an_mlflow_that_does_not_answer_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    [port] = pick_ports(1)
+    with pytest.raises(Unavailable):
+        fetch_plot(f"http://{LOOPBACK}:{port}", 1, "roc")

@@ -1,14 +1,16 @@
 """`gyrus train`."""
 
 import os
+from contextlib import suppress
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from gyrus.cli.jobs import launcher, show_progress
 from gyrus.cli.options import Home, print_json
-from gyrus.errors import InputError
+from gyrus.errors import Conflict, InputError
 
 
 class Architecture(StrEnum):
@@ -76,7 +78,7 @@ def train(
     if resume is not None:
         if given or dataset or run:
             raise InputError("--resume goes on with a run as it was asked: give it alone.")
-        job = trainings.resume(resume)
+        begin = partial(trainings.resume, resume)
     elif dataset is None:
         raise InputError("Say which dataset: --dataset NAME (`gyrus data list` shows them).")
     else:
@@ -87,18 +89,21 @@ def train(
             wrong = error.errors()[0]
             where = "".join(f"--{part}: ".replace("_", "-") for part in wrong["loc"])
             raise InputError(f"{where}{wrong['msg']}") from error
-        job = trainings.create(request)
+        begin = partial(trainings.create, request)
     if detach:
+        job = begin()
         if as_json:
             print_json(job.model_dump(mode="json"))
         else:
             print(f"Training {job.id}. See how it goes: gyrus jobs follow {job.id}")
         return
     with ending_raises():
+        job = begin()
         try:
             show_progress(trainings, job, after=job.started_at, as_json=as_json)
         except KeyboardInterrupt:
-            trainings.cancel(job.id)
+            with suppress(Conflict):  # it has just ended by itself
+                trainings.cancel(job.id)
             raise
 
 

@@ -154,6 +154,7 @@ class RayJobs:
     def _events(self, job_id: str, after: datetime | None) -> Iterator[Progress | None]:
         since = after or datetime.min.replace(tzinfo=UTC)
         looks_left = LAST_LOOKS
+        ended = False
         while True:
             # Asked before the lines are read: a job that has ended told them before, or soon will.
             try:
@@ -171,6 +172,7 @@ class RayJobs:
                 last = event
                 if event.time > since:
                     since = event.time
+                    ended = event.kind in {"done", "failed"}
                     yield event
             if state_of(found) not in ALIVE:
                 looks_left -= 1
@@ -178,8 +180,9 @@ class RayJobs:
                     break
             yield None
             time.sleep(self._poll_s)
+        # Workers and head have clocks of their own: the end is told, however old it looks.
         closing = job_of(found, last).progress
-        if closing is not None and closing.time > since:
+        if closing is not None and not ended:
             yield closing
 
     def _last(self, job_id: str) -> Progress | None:

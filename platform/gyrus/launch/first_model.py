@@ -56,10 +56,11 @@ class FirstModel:
     status: Path
     reporter: Reporter
 
-    def make(self, registry: "Registry", ray: RayHead) -> "ModelVersion":
+    def make(self, registry: "Registry", ray: RayHead) -> "ModelVersion | None":
         """Train a model and promote it; go on where an earlier start was interrupted.
 
-        A model that somebody else promoted meanwhile stays champion.
+        A model that somebody else promoted meanwhile stays champion. There is none if somebody
+        cancelled the training.
 
         Raises:
             GyrusError: the data cannot be used, the training failed, or another part ended.
@@ -73,12 +74,18 @@ class FirstModel:
         self._tell("training", f"Training a first model on {dataset.name}.")
         job = self._start(run, dataset.name)
         version: int | None = None
-        for event in follow(self.trainings, run, job.started_at, check=self.processes.check):
-            write_status(
-                self.status, Status(stage="training", message=event.describe(), progress=event)
-            )
-            self.reporter.progress(event)
-            version = version_of(event)
+        try:
+            for event in follow(self.trainings, run, job.started_at, check=self.processes.check):
+                write_status(
+                    self.status, Status(stage="training", message=event.describe(), progress=event)
+                )
+                self.reporter.progress(event)
+                version = version_of(event)
+        except TrainingFailed:
+            if self.trainings.get(run).state != "cancelled":
+                raise
+            self.reporter.note("The training was cancelled; the next start goes on with it.")
+            return registry.champion()
         if version is None:
             raise TrainingFailed(f"The training {run} ended without a model.")
         return registry.champion() or registry.promote(version)

@@ -69,7 +69,7 @@ class TrainingLauncher(Protocol):
         """One job."""
 
     def cancel(self, job_id: str) -> None:
-        """End a job, and return when it has.
+        """End a job; on a cluster it may take a while until it is gone.
 
         Raises:
             Conflict: it has ended already.

@@ -46,6 +46,7 @@ class LocalTrainings:
 
     def create(self, request: TrainingRequest) -> Job:
         """Start a training; see `TrainingLauncher`."""
+        self._check_tensorflow()
         if not (self.home / "datasets" / request.dataset / "dataset.json").is_file():
             raise NotFound(
                 f"There is no dataset {request.dataset}. `gyrus data list` shows which there are."
@@ -64,6 +65,7 @@ class LocalTrainings:
             NotFound: there is no such run.
             Conflict: it runs, or another one does.
         """
+        self._check_tensorflow()
         path = self._runs / job_id / "config.json"
         if not path.is_file():  # it ended before it had begun
             return self.create(self._files(job_id).read().request)
@@ -74,7 +76,10 @@ class LocalTrainings:
 
     def jobs(self) -> list[Job]:
         """All jobs, newest first."""
-        jobs = [RunFiles(path.parent).job() for path in self._runs.glob(f"[!.]*/{RECORD}")]
+        jobs = []
+        for path in self._runs.glob(f"[!.]*/{RECORD}"):
+            with suppress(NotFound):  # a note that another version of Gyrus made
+                jobs.append(RunFiles(path.parent).job())
         return sorted(jobs, key=lambda job: job.created_at, reverse=True)
 
     def get(self, job_id: str) -> Job:
@@ -138,8 +143,6 @@ class LocalTrainings:
             yield last
 
     def _start(self, request: TrainingRequest, arguments: list[str]) -> Job:
-        if importlib.util.find_spec("tensorflow") is None:
-            raise Unavailable("This installation cannot train: it has no TensorFlow.")
         files = self._files(request.run)
         with self._alone():
             running = next((job for job in self.jobs() if job.state in ALIVE), None)
@@ -174,6 +177,10 @@ class LocalTrainings:
         # Whoever started it is its parent, and must collect it when it ends.
         threading.Thread(target=process.wait, daemon=True).start()
         return files.job()
+
+    def _check_tensorflow(self) -> None:
+        if importlib.util.find_spec("tensorflow") is None:
+            raise Unavailable("This installation cannot train: it has no TensorFlow.")
 
     def _alone(self) -> AbstractContextManager[object]:
         """Nobody else starts or cancels a run within the block."""

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
+from pydantic import ValidationError
+
 from gyrus.errors import InputError
 from gyrus.launch.jobs import (
     ALIVE,
@@ -59,8 +61,12 @@ def rayjob(
 
 
 def is_ours(found: Any) -> bool:
-    """Whether a RayJob was made here, from a request."""
-    return REQUEST_ANNOTATION in found["metadata"].get("annotations", {})
+    """Whether a RayJob was made here, from a request that this version knows."""
+    try:
+        _request(found)
+    except (KeyError, ValidationError):
+        return False
+    return True
 
 
 def state_of(found: Any) -> State:
@@ -92,10 +98,15 @@ def job_of(found: Any, last: Progress | None) -> Job:
         created_at=created,
         started_at=created,
         ended_at=ended,
-        request=TrainingRequest.model_validate_json(metadata["annotations"][REQUEST_ANNOTATION]),
+        request=_request(found),
         progress=last,
         version=version_of(last),
     )
+
+
+def _request(found: Any) -> TrainingRequest:
+    annotations = found["metadata"].get("annotations", {})
+    return TrainingRequest.model_validate_json(annotations[REQUEST_ANNOTATION])
 
 
 def cut_short(job_id: str, time: datetime, message: str) -> Progress:
