@@ -1,7 +1,6 @@
 """Custom resources, held against the schemas of their definitions.
 
-The definitions are those in the folder that GYRUS_CRDS names, or that lie beside `helm`, as they do
-where `../shared/cluster` has been started once.
+The definitions are those in the folder that GYRUS_CRDS names, or else beside the `helm` on PATH.
 """
 
 import os

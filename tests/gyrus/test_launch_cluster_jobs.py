@@ -12,8 +12,9 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import MaxRetryError
 
 from gyrus.errors import Conflict, InputError, NotFound, TrainingFailed, Unavailable
-from gyrus.launch.cluster_jobs import Apis, RayJobs
+from gyrus.launch.cluster_jobs import RayJobs
 from gyrus.launch.jobs import TrainingRequest, follow
+from gyrus.launch.kubernetes_api import Apis
 from gyrus.progress import Progress
 
 NAMESPACE = "gyrus-training"

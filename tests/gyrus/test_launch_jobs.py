@@ -79,6 +79,20 @@ def asked(run: str = "one", **fields: object) -> TrainingRequest:
     return TrainingRequest.model_validate({"run": run, "dataset": "few", **fields})
 
 
+def as_up(home: Path) -> Instance:
+    """What a `gyrus up` of this home writes down."""
+    return Instance(
+        mark="mark",
+        pid=os.getpid(),
+        port=1,
+        url="",
+        serve_url="",
+        serve_api="",
+        ray_address="127.0.0.1:9",
+        ray_folder=home,
+    )
+
+
 def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -206,18 +220,7 @@ def test_a_run_gets_no_secret_and_the_ray_that_runs(
     assert environment("alone") == str(own)
     folder = RunFolder(home)
     with folder.claim():
-        folder.write(
-            Instance(
-                mark="mark",
-                pid=os.getpid(),
-                port=1,
-                url="",
-                serve_url="",
-                serve_api="",
-                ray_address="127.0.0.1:9",
-                ray_folder=home,
-            )
-        )
+        folder.write(as_up(home))
         joined = [*own, "RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"]
         assert environment("joined") == str(joined)
 
@@ -227,6 +230,15 @@ def test_a_stop_ends_what_runs_on_its_ray_only(home: Path) -> None:
     found.create(asked())
     found.stop()
     assert found.get("one").state in {"pending", "running"}
+    found.cancel("one")
+    folder = RunFolder(home)
+    with folder.claim():
+        folder.write(as_up(home))
+        found.create(asked("joined"))
+        wait_for(lambda: found.get("joined").state == "running")
+        found.stop()
+    assert found.get("joined").state == "failed"
+    assert not is_held(home / "runs" / "joined" / "lock")
 
 
 def test_half_a_line_is_read_when_it_is_whole(home: Path) -> None:

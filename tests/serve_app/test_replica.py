@@ -1,7 +1,6 @@
 import asyncio
 import base64
 import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -66,7 +65,7 @@ class FakeEngine:
 
     def infer(self, images: np.ndarray, explain: bool) -> Outputs:
         self.batches.append(len(images))
-        assert self.released.wait(10)
+        assert self.released.wait(60)
         probabilities = np.zeros((len(images), 4), np.float32)
         probabilities[:, self.sure_of] = 1
         cam = np.ones((len(images), 4, 7, 7), np.float32) if explain else None
@@ -300,9 +299,9 @@ async def test_health_checks_do_not_wait_for_the_engine(
         under_way = asyncio.create_task(http.post("/", content=png))
         while not engine.batches:
             await asyncio.sleep(0.01)
-        began = time.perf_counter()
-        await replica.check_health()
-        assert time.perf_counter() - began < 0.1
+        async with asyncio.timeout(30):
+            await replica.check_health()
+        assert not under_way.done()
         engine.released.set()
         assert (await under_way).status_code == 200
 
@@ -338,10 +337,10 @@ async def test_decoder_that_stalls_makes_the_replica_unhealthy_though_its_client
 
     def decode() -> None:
         started.set()
-        released.wait(10)
+        released.wait(60)
 
     under_way = asyncio.create_task(replica._run(replica._decoders, decode))
-    await asyncio.to_thread(started.wait, 10)
+    assert await asyncio.to_thread(started.wait, 60)
     under_way.cancel()
     now = STALLED_S + 1
     with pytest.raises(RuntimeError, match="has not answered"):

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ from gyrus.errors import InvalidBundle, NoModel, Unavailable
 from serve_app.inference import Model, ModelConfig
 from serve_app.served import Pauses, Served
 
-SOON = Pauses(look=0.02, retry=0.02, start=0.2)
+SOON = Pauses(look=0.02, retry=0.02, start=60)
 
 
 def config(version: int) -> ModelConfig:
@@ -39,7 +40,7 @@ class Registry:
 
     def load(self, wanted: ModelConfig) -> Model:
         self.loads.append(wanted.version)
-        assert self.released.wait(10)
+        assert self.released.wait(60)
         if not self.answers:
             raise Unavailable("MLflow does not answer.")
         if wanted.version in self.broken:
@@ -53,7 +54,7 @@ class Registry:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.005)
 
@@ -94,7 +95,7 @@ async def test_champion_is_followed_while_no_model_is_named() -> None:
 async def test_start_without_an_answer_is_healthy_and_tries_on(named: dict[str, Any]) -> None:
     registry = Registry(champion=1)
     registry.answers = False
-    served = registry.served()
+    served = Served(registry.load, registry, replace(SOON, start=0.2))
     await served.change(named)
     with pytest.raises(Unavailable, match="could not be had yet: MLflow does not answer") as caught:
         served.current()
@@ -183,7 +184,7 @@ async def test_refused_push_keeps_the_old_model_and_says_why() -> None:
     await served.change(config(1).model_dump())
     await served.change(config(2).model_dump())
     await until(lambda: registry.loads == [1, 2])
-    await asyncio.sleep(0.05)
+    await until(lambda: served.describe()["refused"] is not None)
     assert serves(served, 1)
     assert served.describe()["refused"] == {
         "digest": config(2).digest,

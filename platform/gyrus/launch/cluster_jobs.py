@@ -4,25 +4,23 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any, Self
+from typing import Any
 
 import yaml
 
-from gyrus.errors import Conflict, NotFound, Unavailable
+from gyrus.errors import Conflict, NotFound
 from gyrus.launch.jobs import ALIVE, CANCELLED, Job, TrainingRequest
+from gyrus.launch.kubernetes_api import RAY, TIMEOUT_S, Apis, answering
 from gyrus.launch.rayjob import RUN_LABEL, cut_short, is_ours, job_of, rayjob, state_of
 from gyrus.plots import PlotName, fetch_plot
 from gyrus.progress import Progress, parse_events
 
-KIND = ("ray.io", "v1")
 PLURAL = "rayjobs"
 
 POLL_S = 2.0
-TIMEOUT_S = (5, 30)
 SKEW_S = 60
 """A node's clock may differ by so much from ours."""
 
@@ -32,33 +30,6 @@ LAST_LOOKS = 4
 LAST_LINES = 500
 LOG_LINES = 40
 COLOURS = re.compile("\x1b\\[[0-9;]*m")
-
-
-@dataclass(frozen=True)
-class Apis:
-    """The parts of the Kubernetes API that are used, as in `kubernetes.client`."""
-
-    objects: Any
-    core: Any
-
-    @classmethod
-    def connect(cls) -> Self:
-        """Those of the cluster that this runs in, or else of KUBECONFIG.
-
-        Raises:
-            Unavailable: there is neither.
-        """
-        # Imported when it is needed: it takes a second.
-        from kubernetes import client, config
-
-        try:
-            config.load_incluster_config()  # type: ignore[no-untyped-call]
-        except config.ConfigException:
-            try:
-                config.load_kube_config()  # type: ignore[no-untyped-call]
-            except config.ConfigException as error:
-                raise Unavailable(f"No Kubernetes is known here: {error}") from error
-        return cls(client.CustomObjectsApi(), client.CoreV1Api())
 
 
 class RayJobs:
@@ -90,7 +61,7 @@ class RayJobs:
         body = rayjob(yaml.safe_load(self._template.read_text()), request, self._data)
         with _answering(request.run):
             made = self._apis.objects.create_namespaced_custom_object(
-                *KIND, self._namespace, PLURAL, body, _request_timeout=TIMEOUT_S
+                *RAY, self._namespace, PLURAL, body, _request_timeout=TIMEOUT_S
             )
         return job_of(made, None)
 
@@ -98,7 +69,7 @@ class RayJobs:
         """All jobs that Kubernetes keeps, newest first."""
         with _answering():
             found: Any = self._apis.objects.list_namespaced_custom_object(
-                *KIND,
+                *RAY,
                 self._namespace,
                 PLURAL,
                 label_selector=RUN_LABEL,
@@ -118,7 +89,7 @@ class RayJobs:
             raise Conflict(f"The training job {job_id} has ended already.")
         with _answering(job_id):
             self._apis.objects.delete_namespaced_custom_object(
-                *KIND, self._namespace, PLURAL, job_id, _request_timeout=TIMEOUT_S
+                *RAY, self._namespace, PLURAL, job_id, _request_timeout=TIMEOUT_S
             )
 
     def events(self, job_id: str, after: datetime | None = None) -> Iterator[Progress | None]:
@@ -145,7 +116,7 @@ class RayJobs:
     def _read(self, job_id: str) -> Any:
         with _answering(job_id):
             found: Any = self._apis.objects.get_namespaced_custom_object(
-                *KIND, self._namespace, PLURAL, job_id, _request_timeout=TIMEOUT_S
+                *RAY, self._namespace, PLURAL, job_id, _request_timeout=TIMEOUT_S
             )
         if not is_ours(found):
             raise NotFound(f"There is no training job {job_id}.")
@@ -217,17 +188,15 @@ class RayJobs:
 def _answering(job_id: str = "") -> Iterator[None]:
     """What Kubernetes refuses within the block becomes an error of ours."""
     from kubernetes.client.exceptions import ApiException
-    from urllib3.exceptions import HTTPError
 
-    try:
-        yield
-    except ApiException as error:
-        if error.status == 404 and job_id:
-            raise NotFound(f"There is no training job {job_id}.") from error
-        if error.status == 409:
-            raise Conflict(f"A training job {job_id} is there already. Name another.") from error
-        raise Unavailable(
-            f"Kubernetes refused the training job: {error.status} {error.reason}."
-        ) from error
-    except HTTPError as error:
-        raise Unavailable("Kubernetes does not answer. Try again.", retry_after=5) from error
+    with answering("the training job"):
+        try:
+            yield
+        except ApiException as error:
+            if error.status == 404 and job_id:
+                raise NotFound(f"There is no training job {job_id}.") from error
+            if error.status == 409:
+                raise Conflict(
+                    f"A training job {job_id} is there already. Name another."
+                ) from error
+            raise

@@ -9,13 +9,13 @@ import httpx
 import yaml
 
 from gyrus.errors import Unavailable
+from gyrus.launch.kubernetes_api import RAY, TIMEOUT_S, Apis, answering
 from gyrus.launch.replicas import confirm, set_model
 from gyrus.registry import ModelVersion
 
-GROUP, VERSION, PLURAL = "ray.io", "v1", "rayservices"
+PLURAL = "rayservices"
 CONFLICT = 409
 TRIES = 5
-TIMEOUT_S = (5, 30)
 
 
 class CustomObjects(Protocol):
@@ -64,7 +64,7 @@ class RayService:
         api: CustomObjects | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._names = (GROUP, VERSION, namespace, PLURAL, name)
+        self._names = (*RAY, namespace, PLURAL, name)
         self._serve_url = serve_url
         self._secret = secret
         self._api = api
@@ -79,7 +79,7 @@ class RayService:
             Unavailable: Kubernetes does not answer or refuses, the replicas refused the model, or
                 they do not serve it after `seconds`.
         """
-        paths = self._patch(self._api or _connect(), model)
+        paths = self._patch(self._api or Apis.connect().objects, model)
         with httpx.Client(
             base_url=self._serve_url, timeout=10, trust_env=False, transport=self._transport
         ) as client:
@@ -89,10 +89,9 @@ class RayService:
     def _patch(self, api: CustomObjects, model: ModelVersion) -> list[str]:
         """Name the model in the Serve configuration; returns the applications' paths."""
         from kubernetes.client.exceptions import ApiException
-        from urllib3.exceptions import HTTPError
 
         what = f"the RayService {self._names[-1]} in namespace {self._names[2]}"
-        try:
+        with answering(f"to change {what}"):
             for _ in range(TRIES):
                 service: Any = api.get_namespaced_custom_object(
                     *self._names, _request_timeout=TIMEOUT_S
@@ -115,24 +114,4 @@ class RayService:
                 except ApiException as error:
                     if error.status != CONFLICT:
                         raise
-        except ApiException as error:
-            raise Unavailable(
-                f"Kubernetes refused to change {what}: {error.status} {error.reason}."
-            ) from error
-        except HTTPError as error:
-            raise Unavailable("Kubernetes does not answer.") from error
         raise Unavailable(f"Others keep changing {what}. Try again.")
-
-
-def _connect() -> CustomObjects:
-    # Imported when it is needed: it takes a second.
-    from kubernetes import client, config
-
-    try:
-        config.load_incluster_config()  # type: ignore[no-untyped-call]
-    except config.ConfigException:
-        try:
-            config.load_kube_config()  # type: ignore[no-untyped-call]
-        except config.ConfigException as error:
-            raise Unavailable(f"No Kubernetes is known here: {error}") from error
-    return client.CustomObjectsApi()
