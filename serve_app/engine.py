@@ -68,7 +68,7 @@ class Engine:
 
 
 def open_engine(
-    onnx: Path, *, runtime: Runtime = "auto", precision: Precision = "auto", threads: int = 0
+    onnx: Path, *, runtime: Runtime = "auto", precision: Precision = "f32", threads: int = 0
 ) -> Engine:
     """Open the graph in the file `onnx`; `ServeSettings` says what the other arguments are.
 
@@ -123,9 +123,6 @@ def split_openvino(model: Any) -> tuple[Any, Any]:
 
 def _openvino(onnx: Path, precision: Precision, threads: int) -> Compile:
     core = _import_openvino().Core()
-    if precision == "auto":
-        offered = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        precision = "bf16" if "BF16" in offered else "f32"
     options = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,
