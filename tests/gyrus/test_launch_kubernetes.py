@@ -11,27 +11,13 @@ import urllib3.exceptions
 import yaml
 from kubernetes.client.exceptions import ApiException
 
-from gyrus.bundle import Card
 from gyrus.errors import Unavailable
 from gyrus.launch.kubernetes import RayService
 from gyrus.launch.replicas import AGREEING
 from gyrus.registry import ModelVersion
+from tests.bundles import CARD
 
 SOURCE = "mlflow-artifacts:/1/run/artifacts/bundle"
-CARD = Card(
-    architecture="cnn",
-    classes=["glioma", "notumor"],
-    tumour_classes=["glioma"],
-    threshold=0.5,
-    temperature=1.0,
-    distance_limit=10.0,
-    metrics={},
-    dataset="phantom",
-    dataset_digest="d",
-    split_digest="s",
-    synthetic=True,
-    run="r",
-)
 MODEL = ModelVersion(
     version=3,
     digest="abc",

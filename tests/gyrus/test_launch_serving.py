@@ -8,25 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from gyrus.bundle import Card
 from gyrus.errors import Unavailable
 from gyrus.launch.serving import ServeClient
 from gyrus.registry import ModelVersion
+from tests.bundles import CARD
 
-CARD = Card(
-    architecture="cnn",
-    classes=["glioma", "notumor"],
-    tumour_classes=["glioma"],
-    threshold=0.5,
-    temperature=1.0,
-    distance_limit=10.0,
-    metrics={},
-    dataset="phantom",
-    dataset_digest="d",
-    split_digest="s",
-    synthetic=True,
-    run="r",
-)
 MODEL = ModelVersion(
     version=3,
     digest="abc",

@@ -4,33 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from gyrus.bundle import Card, seal
 from gyrus.errors import NotFound, Unavailable
 from gyrus.launch.ports import LOOPBACK, pick_ports
 from gyrus.plots import fetch_plot, log_plots
 from gyrus.registry import Registry
+from tests.bundles import make_bundle
 
 
 def test_a_plot_is_fetched_as_it_was_kept(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    bundle = tmp_path / "bundle"
-    bundle.mkdir()
-    (bundle / "model.onnx").write_bytes(b"a model")
-    card = Card(
-        architecture="cnn",
-        classes=["glioma", "notumor"],
-        tumour_classes=["glioma"],
-        threshold=0.5,
-        temperature=1.0,
-        distance_limit=10.0,
-        metrics={},
-        dataset="phantom",
-        dataset_digest="d",
-        split_digest="s",
-        synthetic=True,
-        run="run-1",
-    )
-    seal(bundle, card)
+    bundle = make_bundle(tmp_path / "bundle", b"a model")
     version = Registry(uri, tmp_path).register(bundle, run="run-1").version
     with pytest.raises(NotFound, match="no plot roc"):
         fetch_plot(uri, version, "roc")

@@ -4,30 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from gyrus.bundle import Card, seal
 from gyrus.errors import Conflict, InvalidBundle, NotFound
 from gyrus.registry import Registry
-
-
-def make_bundle(folder: Path, content: bytes) -> Path:
-    folder.mkdir()
-    (folder / "model.onnx").write_bytes(content)
-    card = Card(
-        architecture="cnn",
-        classes=["glioma", "notumor"],
-        tumour_classes=["glioma"],
-        threshold=0.5,
-        temperature=1.0,
-        distance_limit=10.0,
-        metrics={"test_auroc": 0.97},
-        dataset="phantom",
-        dataset_digest="d",
-        split_digest="s",
-        synthetic=True,
-        run="run-1",
-    )
-    seal(folder, card)
-    return folder
+from tests.bundles import make_bundle
 
 
 @pytest.fixture
@@ -52,7 +31,7 @@ def test_register_promote_and_roll_back(registry: Registry, tmp_path: Path) -> N
     )
     assert [one.version for one in registry.versions()] == [2, 1]
     assert registry.champion() is None
-    assert first.card.metrics == {"test_auroc": 0.97}
+    assert first.card.metrics == {"auroc": 0.97}
     assert (second.bundle / "model.onnx").read_bytes() == b"2"
     assert second.bundle.is_relative_to(registry.home / "mlflow-artifacts")
 

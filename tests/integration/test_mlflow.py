@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gyrus.bundle import CARD, Card, seal, verify
+from gyrus.bundle import CARD, verify
 from gyrus.errors import InvalidBundle, NotFound, Unavailable
 from gyrus.launch.ports import LOOPBACK, pick_ports
 from gyrus.launch.processes import Processes
@@ -18,6 +18,7 @@ from gyrus.launch.replicas import user_config
 from gyrus.registry import Registry
 from serve_app.champion import Mlflow
 from serve_app.inference import ModelConfig
+from tests.bundles import make_bundle
 
 
 def has_server() -> bool:
@@ -72,28 +73,6 @@ def wait(url: str, processes: Processes) -> None:
             pass
         time.sleep(0.3)
     pytest.fail("MLflow did not start in time")
-
-
-def make_bundle(folder: Path, content: bytes) -> Path:
-    folder.mkdir()
-    (folder / "model.onnx").write_bytes(content)
-    (folder / "model.keras").write_bytes(b"for training only")
-    card = Card(
-        architecture="cnn",
-        classes=["glioma", "notumor"],
-        tumour_classes=["glioma"],
-        threshold=0.5,
-        temperature=1.0,
-        distance_limit=10.0,
-        metrics={"auroc": 0.97},
-        dataset="phantom",
-        dataset_digest="d",
-        split_digest="s",
-        synthetic=True,
-        run="run",
-    )
-    seal(folder, card)
-    return folder
 
 
 def test_a_model_goes_from_a_training_to_the_replicas_without_a_shared_volume(
