@@ -41,8 +41,9 @@ def print_table(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name in rows[0]:
-        table.add_column(name, no_wrap=True)
+    for column, name in enumerate(rows[0]):
+        # What a row is called stays whole: other commands are given it.
+        table.add_column(name, no_wrap=column == 0)
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
     # Cut to the width of a terminal, but whole for a file or a pipe.
