@@ -15,7 +15,6 @@ from starlette.middleware import Middleware
 
 import gyrus
 from frontend_api import docs, problems
-from frontend_api.auth import keys
 from frontend_api.auth.endpoints import router as auth
 from frontend_api.auth.passwords import Passwords
 from frontend_api.auth.service import AuthService
@@ -89,7 +88,7 @@ def create_app(
         engine = make_engine(given.database)
         database = Database(engine)
         passwords = Passwords()
-        tokens = AccessTokens(keys.load(given.keys), timedelta(minutes=given.access_minutes))
+        tokens = AccessTokens(given.keys, timedelta(minutes=given.access_minutes))
         service = ModelService(
             registry or MlflowRegistry(given.registry_uri, given.home), push or _push(given)
         )
