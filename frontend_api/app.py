@@ -15,7 +15,6 @@ from starlette.middleware import Middleware
 
 import gyrus
 from frontend_api import docs, problems
-from frontend_api.auth import keys
 from frontend_api.auth.endpoints import router as auth
 from frontend_api.auth.passwords import Passwords
 from frontend_api.auth.service import AuthService
@@ -89,14 +88,13 @@ def create_app(
         engine = make_engine(given.database)
         database = Database(engine)
         passwords = Passwords()
-        tokens = AccessTokens(keys.load(given.keys), timedelta(minutes=given.access_minutes))
+        tokens = AccessTokens(given.keys, timedelta(minutes=given.access_minutes))
         service = ModelService(
             registry or MlflowRegistry(given.registry_uri, given.home), push or _push(given)
         )
-        secret = given.serve_secret.get_secret_value()
         async with (
             metrics.own_port(given.host, given.metrics_port),
-            ServeClient(given.serve_url, secret, metrics, serve) as client,
+            ServeClient(given.serve_url, given.serve_bearer, metrics, serve) as client,
         ):
             refresh_lifetime = timedelta(days=given.refresh_days)
             yield {
@@ -157,15 +155,17 @@ def create_app(
 def _push(settings: GatewaySettings) -> Push:
     def push(model: ModelVersion) -> None:
         if settings.rayservice:
-            secret = settings.serve_secret.get_secret_value()
-            RayService(settings.rayservice, settings.namespace, settings.serve_url, secret).push(
-                model
-            )
+            RayService(
+                settings.rayservice,
+                settings.namespace,
+                settings.serve_url,
+                settings.serve_bearer,
+            ).push(model)
         elif settings.serve_api:
             # Read each time: Ray may start after the gateway, and its token may be renewed.
             file = settings.ray_token_file
             token = file.read_text().strip() if file and file.is_file() else None
-            ServeControl(settings.serve_api, token).push(model)
+            ServeControl(settings.serve_api, token, secret=settings.serve_bearer).push(model)
 
     return push
 

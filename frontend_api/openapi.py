@@ -13,7 +13,7 @@ FILE = Path(__file__).parent / "openapi.json"
 
 def document() -> str:
     """The OpenAPI document as it is committed."""
-    app = create_app(GatewaySettings(serve_secret=SecretStr("not used to describe the API")))
+    app = create_app(GatewaySettings(serve_secret=SecretStr("not-used-to-describe-the-API")))
     return json.dumps(app.openapi(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 

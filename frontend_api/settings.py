@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 from pydantic import Field, SecretStr
 
 from gyrus.preprocessing import MAX_UPLOAD
-from gyrus.settings import PlatformSettings
+from gyrus.settings import PlatformSettings, ServeSecrets
 
 
 class GatewaySettings(PlatformSettings):
@@ -17,7 +17,7 @@ class GatewaySettings(PlatformSettings):
     | `metrics_port` | a port for `/metrics` alone; 0 leaves it at the gateway's own |
     | `database_url` | `sqlite:///…` or `mysql+pymysql://…`; empty means `gyrus.db` in `home` |
     | `serve_url` | where Ray Serve answers predictions |
-    | `serve_secret` | the bearer secret shared with the replicas; has no default |
+    | `serve_secret` | secrets that replicas may accept; the first is sent; has no default |
     | `rayservice`, `namespace` | on Kubernetes: the RayService that a promotion is pushed to |
     | `serve_api` | without one: Ray's dashboard, to push through; empty pushes nothing |
     | `ray_token_file` | the file with the token of Ray's dashboard |
@@ -38,7 +38,7 @@ class GatewaySettings(PlatformSettings):
     metrics_port: int = 0
     database_url: str = ""
     serve_url: str = "http://127.0.0.1:8001"
-    serve_secret: SecretStr = Field(min_length=16)
+    serve_secret: ServeSecrets
     rayservice: str = ""
     namespace: str = "default"
     serve_api: str = ""
@@ -61,6 +61,11 @@ class GatewaySettings(PlatformSettings):
     def database(self) -> str:
         """The database's address."""
         return self.database_url or f"sqlite:///{self.home.resolve() / 'gyrus.db'}"
+
+    @property
+    def serve_bearer(self) -> str:
+        """The secret that is sent to the replicas."""
+        return self.serve_secret.get_secret_value().split()[0]
 
     @property
     def keys(self) -> Path:

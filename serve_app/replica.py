@@ -112,7 +112,7 @@ class Replica:
     async def __call__(self, request: Request) -> Response:
         """Answer one request; an error becomes problem+json."""
         try:
-            authorize(request, self._settings.secret.get_secret_value())
+            authorize(request, self._settings.secrets)
             if request.method == "GET":
                 return JSONResponse(self._served.describe())
             return JSONResponse(await self._answer(request))

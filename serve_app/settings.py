@@ -2,10 +2,11 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gyrus.preprocessing import MAX_UPLOAD
+from gyrus.settings import ServeSecrets
 
 Runtime = Literal["auto", "openvino", "onnxruntime"]
 Precision = Literal["f32", "bf16"]
@@ -16,7 +17,7 @@ class ServeSettings(BaseSettings):
 
     | key | what |
     |---|---|
-    | `secret` | the bearer secret that the gateway shares with the replicas; there is no default |
+    | `secret` | bearer secrets, separated by white space; any is accepted; there is no default |
     | `runtime` | `openvino`, `onnxruntime`, or `auto`: OpenVINO where it is installed |
     | `precision` | of OpenVINO: `f32`; `bf16` is faster and less exact |
     | `threads` | processor threads of one engine; 0 lets the runtime choose |
@@ -33,9 +34,11 @@ class ServeSettings(BaseSettings):
     moved by up to 0.15, and one of its maps correlated with the exact one at 0.81 only.
     """
 
-    model_config = SettingsConfigDict(env_prefix="GYRUS_SERVE_", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="GYRUS_SERVE_", extra="ignore", hide_input_in_errors=True
+    )
 
-    secret: SecretStr = Field(min_length=1)
+    secret: ServeSecrets
     runtime: Runtime = "auto"
     precision: Precision = "f32"
     threads: int = Field(default=0, ge=0)
@@ -48,6 +51,11 @@ class ServeSettings(BaseSettings):
     num_cpus: float = Field(default=0.25, gt=0)
     min_replicas: int = Field(default=1, ge=1)
     max_replicas: int = Field(default=1, ge=1)
+
+    @property
+    def secrets(self) -> list[str]:
+        """The secrets that are accepted."""
+        return self.secret.get_secret_value().split()
 
     @model_validator(mode="after")
     def _batches_can_fill(self) -> Self:

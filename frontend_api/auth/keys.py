@@ -1,8 +1,8 @@
 """The keys that sign access tokens: P-256 (ES256), each with its `kid`.
 
 A key is a PEM file in one folder and its `kid` is the file's name without `.pem`. The one with the
-highest number signs, all of them verify. To rotate, add `key-2.pem`, restart, and take `key-1.pem`
-away once its tokens have expired.
+highest number at the start signs, all of them verify. To rotate, add `key-2.pem` where all gateways
+have it before the first of them restarts, and take `key-1.pem` away once its tokens have expired.
 """
 
 import os
@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -35,11 +36,25 @@ def load(folder: Path) -> KeySet:
     """
     if not any(folder.glob("*.pem")):
         _make(folder)
-    pems = {path.stem: path.read_bytes() for path in sorted(folder.glob("*.pem"))}
+    pems = _read(folder)
     current = max(pems, key=_order)
     return KeySet(
         current, pems[current].decode(), {kid: _public(kid, pem) for kid, pem in pems.items()}
     )
+
+
+def public(folder: Path) -> dict[str, str]:
+    """The public keys of a folder as it is now, by `kid`.
+
+    Raises:
+        InputError: a file is no P-256 private key in PEM.
+        OSError: a file cannot be read.
+    """
+    return {kid: _public(kid, pem) for kid, pem in _read(folder).items()}
+
+
+def _read(folder: Path) -> dict[str, bytes]:
+    return {path.stem: path.read_bytes() for path in sorted(folder.glob("*.pem"))}
 
 
 def _make(folder: Path) -> None:
@@ -70,7 +85,7 @@ def _order(kid: str) -> tuple[int, str]:
 def _public(kid: str, pem: bytes) -> str:
     try:
         key = serialization.load_pem_private_key(pem, None)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise InputError(f"{kid}.pem is no private key in PEM without a password.") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
         raise InputError(f"{kid}.pem is no P-256 key.")

@@ -1,9 +1,31 @@
 """Where things are kept and reached: the settings that all parts share."""
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SHORTEST_SECRET = 16
+
+
+def _are_long(secrets: SecretStr) -> SecretStr:
+    words = secrets.get_secret_value().split()
+    # Each: else the words of a passphrase would be as many secrets, all of them easy to guess.
+    if not words or min(map(len, words)) < SHORTEST_SECRET:
+        raise ValueError(
+            f"it needs a secret of at least {SHORTEST_SECRET} characters, or several of them "
+            "separated by white space"
+        )
+    return secrets
+
+
+ServeSecrets = Annotated[SecretStr, AfterValidator(_are_long)]
+"""`GYRUS_SERVE_SECRET`: one secret or several, separated by white space.
+
+Who asks the replicas sends the first, and they accept any, so that it can be changed on one side at
+a time.
+"""
 
 
 class PlatformSettings(BaseSettings):

@@ -256,7 +256,7 @@ def settings(tmp_path: Path) -> GatewaySettings:
         home=tmp_path,
         database_url=f"sqlite:///{tmp_path / 'gyrus.db'}",
         serve_url="http://serve",
-        serve_secret=SecretStr("a secret of the replicas"),
+        serve_secret=SecretStr("the-first-of-the-secrets the-second-of-the-secrets"),
         status_file=tmp_path / "status.json",
     )
 

@@ -65,7 +65,7 @@ async def test_the_upload_reaches_serve_untouched_and_without_its_name(
     await gateway.predict(alice, image=b"\x00bytes\xff")
     (request,) = gateway.serve.requests
     assert request.url == "http://serve/classify?thumbnail=1"
-    assert request.headers["Authorization"] == "Bearer a secret of the replicas"
+    assert request.headers["Authorization"] == "Bearer the-first-of-the-secrets"
     assert request.content == b"\x00bytes\xff"
     assert "patient-name" not in str(request.headers)
 

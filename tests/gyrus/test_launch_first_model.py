@@ -72,8 +72,7 @@ class Reporter:
 def first_model(home: Path, script: str, check: Any = lambda: None) -> FirstModel:
     settings = PlatformSettings(home=home)
     trainings = LocalTrainings(settings, command=[sys.executable, "-c", script])
-    processes: Any = SimpleNamespace(check=check)
-    return FirstModel(settings, None, processes, trainings, home / "status.json", Reporter())
+    return FirstModel(settings, None, check, trainings, home / "status.json", Reporter())
 
 
 @pytest.fixture

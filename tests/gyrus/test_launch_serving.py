@@ -64,7 +64,7 @@ class FakeServe:
         return httpx.Response(200, json={**kept, "applications": applications})
 
 
-def client(serve: FakeServe, token: str = "token", secret: str | None = None) -> ServeClient:
+def client(serve: FakeServe, token: str = "token", secret: str = "") -> ServeClient:
     transport = httpx.MockTransport(serve)
     return ServeClient("http://ray", token, secret=secret, transport=transport)
 

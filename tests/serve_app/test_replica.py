@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from pydantic import SecretStr
 from starlette.requests import Request
 
 from gyrus.bundle import read_card
@@ -139,6 +140,30 @@ async def test_replica_without_a_model_is_healthy_and_says_so(
     async with client(replica) as http:
         check_problem(await http.post("/", content=png), 503, "no-model")
         assert (await http.get("/")).json() == {"model": None, "refused": None}
+
+
+@pytest.mark.parametrize(
+    ("accepted", "sent", "status"),
+    [
+        ("old", "old", 200),
+        ("old", "new", 401),
+        ("old new", "old", 200),
+        ("old new", "new", 200),
+        ("new old", "old", 200),
+        ("new", "old", 401),
+        ("old new", "old new", 401),
+        ("old new", "", 401),
+    ],
+)
+async def test_any_of_the_secrets_is_accepted(
+    settings: ServeSettings, accepted: str, sent: str, status: int
+) -> None:
+    def long(words: str) -> str:
+        return " ".join(f"{word}-secret-of-the-tests" for word in words.split())
+
+    given = settings.model_copy(update={"secret": SecretStr(long(accepted))})
+    async with client(Replica(False, given, batch=batch), long(sent)) as http:
+        assert (await http.get("/")).status_code == status
 
 
 @pytest.mark.parametrize("given", ["", "Bearer ", "Bearer wrong", "Basic x", "Bearer é"])

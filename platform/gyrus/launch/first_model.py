@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gyrus.errors import TrainingFailed
 from gyrus.launch.jobs import Job, TrainingRequest, follow, version_of
 from gyrus.launch.local_jobs import LocalTrainings
-from gyrus.launch.processes import Processes
 from gyrus.launch.ray_head import RayHead
 from gyrus.launch.status import Stage, Status, write_status
 from gyrus.progress import Progress
@@ -47,11 +46,14 @@ class Reporter(Protocol):
 
 @dataclass(frozen=True)
 class FirstModel:
-    """Makes a first champion, from the class folders in `source` or from generated images."""
+    """Makes a first champion, from the class folders in `source` or from generated images.
+
+    `check` is called while it waits or works, and may raise.
+    """
 
     settings: PlatformSettings
     source: Path | None
-    processes: Processes
+    check: Callable[[], None]
     trainings: LocalTrainings
     status: Path
     reporter: Reporter
@@ -70,12 +72,12 @@ class FirstModel:
         trained = next((one for one in registry.versions() if one.card.run == run), None)
         if trained is not None:
             return registry.promote(trained.version)
-        ray.wait(self.processes.check)
+        ray.wait(self.check)
         self._tell("training", f"Training a first model on {dataset.name}.")
         job = self._start(run, dataset.name)
         version: int | None = None
         try:
-            for event in follow(self.trainings, run, job.started_at, check=self.processes.check):
+            for event in follow(self.trainings, run, job.started_at, check=self.check):
                 write_status(
                     self.status, Status(stage="training", message=event.describe(), progress=event)
                 )
@@ -118,7 +120,7 @@ class FirstModel:
 
     def _counter(self, message: str) -> Callable[[int, int], None]:
         def count(done: int, of: int) -> None:
-            self.processes.check()
+            self.check()
             self.reporter.count(message, done, of)
 
         return count

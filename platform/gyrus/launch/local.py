@@ -5,7 +5,7 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,16 +16,15 @@ from gyrus.launch.files import write_whole
 from gyrus.launch.first_model import FirstModel, Reporter, describe_champion
 from gyrus.launch.instance import Instance, RunFolder
 from gyrus.launch.local_jobs import LocalTrainings
-from gyrus.launch.loopback import WORKER_SETUP
 from gyrus.launch.ports import LOOPBACK, is_free, pick_ports
 from gyrus.launch.processes import Processes, sweep
 from gyrus.launch.ray_head import RayHead
+from gyrus.launch.ray_start import RAY, RayStart
 from gyrus.launch.signals import ending_raises, ignore_ending
 from gyrus.launch.status import Stage, Status, write_status
 from gyrus.settings import PlatformSettings
 
 GATEWAY = "gateway"
-RAY = "ray"
 GATEWAY_COMMAND = (sys.executable, "-P", "-m", "frontend_api")
 GRACE_S = 25.0
 """The gateway lets requests that are under way end for up to 20 s."""
@@ -59,12 +58,14 @@ class LocalLauncher:
         reporter: Reporter,
         *,
         gateway: Sequence[str] = GATEWAY_COMMAND,
+        ray: Callable[[Path], RayHead] = RayHead,
     ) -> None:
         self.home = settings.home.expanduser().resolve()
         self.settings = settings.model_copy(update={"home": self.home})
         self.options = options
         self.reporter = reporter
         self.gateway = gateway
+        self.ray = ray
         self.run = RunFolder(self.home)
         self.mark = secrets.token_hex(8)
         self.processes = Processes(self.mark, self.home / "logs")
@@ -95,7 +96,7 @@ class LocalLauncher:
         secret = secrets.token_urlsafe(32)
         write_whole(self.run.serve_secret, secret)
         write_whole(self.run.ray_token, secrets.token_hex(32))
-        ray = RayHead(self.run.ray_token)
+        ray = self.ray(self.run.ray_token)
         try:
             instance = Instance(
                 mark=self.mark,
@@ -111,13 +112,11 @@ class LocalLauncher:
             self._tell("starting", "Starting the page and Ray.")
             environment = self._environment(ray, secret)
             password = self._start_gateway(environment, instance)
-            self.processes.start(
-                RAY, ray.command, {**environment, **WORKER_SETUP}, folder=self.home
-            )
-            self._wait_for_gateway(password)
-            self._serve(ray, serve_port)
+            start = RayStart(ray, self.processes, environment, self.home, self.reporter)
+            self._wait_for_gateway(password, start.check)
+            self._serve(ray, serve_port, start.check)
             while True:
-                self.processes.check()
+                start.check()
                 time.sleep(WATCH_S)
         except GyrusError as error:
             message = " ".join(error.detail.split())
@@ -173,12 +172,12 @@ class LocalLauncher:
             write_whole(kept, secrets.token_urlsafe(12))
         return kept.read_text()
 
-    def _wait_for_gateway(self, password: str) -> None:
+    def _wait_for_gateway(self, password: str, check: Callable[[], None]) -> None:
         """Wait for the page, tell its address, and the administrator's password if it was made."""
         deadline = time.monotonic() + GATEWAY_S
         with GatewayClient(self.url) as gateway:
             while not gateway.is_alive():
-                self.processes.check()
+                check()
                 if time.monotonic() > deadline:
                     raise Unavailable(f"The page did not answer within {GATEWAY_S:.0f} seconds.")
                 time.sleep(0.1)
@@ -193,7 +192,7 @@ class LocalLauncher:
                 write_whole(marker, f"{email}\n")
                 (self.home / ADMIN_PASSWORD).unlink(missing_ok=True)
 
-    def _serve(self, ray: RayHead, serve_port: int) -> None:
+    def _serve(self, ray: RayHead, serve_port: int, check: Callable[[], None]) -> None:
         """Find or make a champion, and serve it."""
         from gyrus.launch.serving import ServeClient
         from gyrus.registry import Registry
@@ -204,7 +203,7 @@ class LocalLauncher:
             first = FirstModel(
                 self.settings,
                 self.options.data,
-                self.processes,
+                check,
                 self.trainings,
                 self.run.status,
                 self.reporter,
@@ -215,11 +214,11 @@ class LocalLauncher:
                 "--data was not used: it is for a first training. "
                 "Import it with `gyrus data import` and train with `gyrus train`."
             )
-        ray.wait(self.processes.check)
+        ray.wait(check)
         self._tell("deploying", "Starting the replicas that answer.")
         champion = registry.champion()  # perhaps another one by now
         with ServeClient(ray.api, self.run.ray_token.read_text()) as client:
-            client.deploy(champion, serve_port, check=self.processes.check)
+            client.deploy(champion, serve_port, check=check)
         self._tell("ready", f"Ready at {self.url}")
         self.reporter.note(describe_champion(champion))
 

@@ -4,18 +4,27 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 import httpx
 
 from gyrus.errors import Unavailable
-from gyrus.launch.ports import LOOPBACK, pick_ports
+from gyrus.launch.ports import LOOPBACK, is_free, pick_ports
 
 LOGICAL_CPUS = 8
 """Ray's CPUs are counters: room for replicas and a training, also on two real ones."""
 
 OBJECT_STORE_BYTES = 200_000_000
+
+ANSWER_S = 300.0
+"""Three starts on a busy machine: Ray gives up one after 30 to 60 s."""
+
+LATE_NODE = "The current node timed out during startup."
+"""What `ray start` ends with when its raylet did not register within 30 s, which are fixed."""
+
+LATE_AGENT = "Timed out waiting for file"
+"""What a raylet ends with when one of its agents named no port within 15 s, which are fixed too."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,11 @@ class RayHead:
         return f"http://{LOOPBACK}:{self.ports.dashboard}"
 
     @property
+    def session(self) -> Path:
+        """What Ray writes: logs and sockets."""
+        return self.folder / "ray"
+
+    @property
     def environment(self) -> Mapping[str, str]:
         """What the head and everyone who joins it need in their environment."""
         return {
@@ -87,13 +101,13 @@ class RayHead:
             "log-style": "record",
             "log-color": "false",
             # Ray opens its own folder to everyone; the one around it stays private.
-            "temp-dir": self.folder / "ray",
+            "temp-dir": self.session,
         }
         given = [f"--{name}={value}" for name, value in options.items()]
         ray = [sys.executable, "-P", "-m", "ray.scripts.scripts"]
         return [*ray, "start", "--head", "--block", "--disable-usage-stats", *given]
 
-    def wait(self, check: Callable[[], None], *, seconds: float = 120.0) -> None:
+    def wait(self, check: Callable[[], None], *, seconds: float = ANSWER_S) -> None:
         """Wait until Ray answers; `check` is called in between and may raise.
 
         Raises:
@@ -112,6 +126,20 @@ class RayHead:
                     pass
                 time.sleep(0.2)
         raise Unavailable(f"Ray did not answer within {seconds:.0f} seconds.")
+
+    def was_too_slow(self, log: Path) -> bool:
+        """Whether a start that ended, and wrote to `log`, could have succeeded on an idle machine.
+
+        `ray start` says the same when its raylet was late and when it failed; the raylet itself the
+        same when its agents were late and when they found a port taken.
+        """
+        if LATE_NODE not in log.read_text(errors="replace"):
+            return False
+        for errors in self.session.glob("session_latest/logs/raylet.err"):
+            said = errors.read_text(errors="replace")
+            if said.strip() and LATE_AGENT not in said:
+                return False
+        return all(is_free(port) for port in astuple(self.ports))
 
 
 LOCAL_RAY = {

@@ -1,6 +1,5 @@
 """Models into replicas: Ray Serve's declarative configuration, over its REST API."""
 
-import os
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -39,8 +38,7 @@ def configuration(model: ModelVersion | None, port: int) -> dict[str, Any]:
 class ServeClient:
     """Ray Serve behind the dashboard at `api_url`, which may ask for a token.
 
-    `secret` is the replicas' own, from GYRUS_SERVE_SECRET unless given; without one they are not
-    asked which model they serve.
+    `secret` is the replicas' own; without it they are not asked which model they serve.
     """
 
     def __init__(
@@ -48,10 +46,10 @@ class ServeClient:
         api_url: str,
         token: str | None,
         *,
-        secret: str | None = None,
+        secret: str = "",
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._secret = secret or os.environ.get("GYRUS_SERVE_SECRET", "")
+        self._secret = secret
         self._client = httpx.Client(
             base_url=api_url,
             headers={"Authorization": f"Bearer {token}"} if token else {},
