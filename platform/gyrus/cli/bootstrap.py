@@ -15,7 +15,8 @@ def bootstrap(home: Home = None) -> None:
     settings = settings_of(home)
     with ending_raises():
         registry = Registry(settings.registry_uri, settings.home)
-        champion = registry.champion()
+        # Not by `Registry.champion`, which brings the bundle to this machine.
+        champion = next((one for one in registry.versions() if one.champion), None)
         if champion is not None:
             print(f"Model version {champion.version} is champion already: nothing was done.")
             return
