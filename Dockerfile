@@ -1,4 +1,5 @@
 # One image a part: docker build --target train|serve|gateway|mlflow .
+# Training on GPUs: docker build --target train --build-arg TENSORFLOW='tensorflow[and-cuda]' .
 # What runs is a virtual environment on the base image's Python; compilers, uv and its cache stay
 # behind. Nothing is written at run time but in $GYRUS_HOME and /tmp, so the root can be read-only.
 
@@ -22,7 +23,9 @@ COPY pyproject.toml constraints.txt ./
 # Dependencies first, so that a change of our own code builds in seconds.
 
 FROM tools AS build-train
-RUN $INSTALL train
+# What takes the place of tensorflow-cpu, in the same version, on x86-64.
+ARG TENSORFLOW=tensorflow-cpu
+RUN sed -i "s/tensorflow-cpu\([=>]=\)/${TENSORFLOW}\1/" pyproject.toml constraints.txt && $INSTALL train
 COPY . .
 RUN uv pip install --no-deps . && $SBOM && $TRIM
 

@@ -14,7 +14,7 @@ TAG ?= 0.1.0
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test install lint format bench load images chart clean
+.PHONY: run test install lint format bench load images gpu-image chart clean
 
 run: $(VENV)/.stamp-run
 	@exec $(BIN)/gyrus up
@@ -40,10 +40,15 @@ bench: $(VENV)/.stamp-dev
 load: $(VENV)/.stamp-dev
 	$(BIN)/python -m loadtests
 
+VERSIONS = --build-arg VERSION=$(TAG) --build-arg REVISION=$$(git rev-parse HEAD)
+
 images:
 	for part in train serve gateway mlflow; do \
-		$(BUILD) --target $$part --tag $(REGISTRY)gyrus-$$part:$(TAG) \
-			--build-arg VERSION=$(TAG) --build-arg REVISION=$$(git rev-parse HEAD) . || exit 1; done
+		$(BUILD) --target $$part --tag $(REGISTRY)gyrus-$$part:$(TAG) $(VERSIONS) . || exit 1; done
+
+gpu-image:
+	$(BUILD) --target train --tag $(REGISTRY)gyrus-train-gpu:$(TAG) $(VERSIONS) \
+		--build-arg 'TENSORFLOW=tensorflow[and-cuda]' .
 
 chart: $(VENV)/.stamp-dev
 	$(BIN)/python helm/document.py

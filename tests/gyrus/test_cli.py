@@ -12,7 +12,10 @@ from gyrus import __version__
 from gyrus.cli import run
 from gyrus.launch.jobs import TrainingRequest
 from gyrus.launch.local_jobs import LocalTrainings
+from gyrus.launch.ports import pick_ports
+from gyrus.registry import Registry
 from gyrus.settings import PlatformSettings
+from tests.bundles import make_bundle
 
 
 def lines(text: str) -> list[str]:
@@ -139,3 +142,26 @@ def test_models_without_any(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     said = capsys.readouterr()
     assert "There is no model" in said.out
     assert [line[:7] for line in lines(said.err)] == ["gyrus: "] * 3
+
+
+def test_bootstrap_leaves_a_champion_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = Registry(PlatformSettings(home=tmp_path / "home").registry_uri, tmp_path / "home")
+    registry.register(make_bundle(tmp_path / "bundle", b"1"), run="mine")
+    registry.promote(1)
+    assert run(["bootstrap", "--home", str(tmp_path / "home")]) == 0
+    said = capsys.readouterr()
+    assert lines(said.out) == ["Model version 1 is champion already: nothing was done."]
+    assert not (tmp_path / "home" / "datasets").exists()
+
+
+def test_a_registry_that_does_not_answer_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [port] = pick_ports(1)
+    monkeypatch.setenv("GYRUS_TRACKING_URI", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    assert run(["bootstrap", "--home", str(tmp_path)]) == 1
+    [line] = lines(capsys.readouterr().err)
+    assert line.startswith("gyrus: The model registry: ")

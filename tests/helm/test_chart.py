@@ -9,6 +9,8 @@ import jsonschema
 import pytest
 import yaml
 
+from gyrus.cli import app
+
 pytestmark = pytest.mark.helm
 
 HELM = Path(__file__).parents[2] / "helm"
@@ -110,6 +112,33 @@ def test_at_an_upgrade_the_migration_is_a_hook(
         assert job["metadata"]["annotations"].get("helm.sh/hook") == hook
 
 
+def test_a_job_of_each_revision_trains_the_first_model_and_helm_does_not_wait_for_it(
+    render: Callable[..., list[dict[str, Any]]],
+) -> None:
+    def jobs(*arguments: str) -> list[dict[str, Any]]:
+        found = [one for one in render(*arguments) if one["kind"] == "Job"]
+        return [one for one in found if one["metadata"].get("namespace") == "gyrus-training"]
+
+    assert jobs() == []
+    own = "bootstrap.enabled=true,bootstrap.deadlineSeconds=99,training.persistence.existingClaim=x"
+    [job] = jobs("--set", own, "--set", "bootstrap.resources.limits.memory=9Gi")
+    assert job["metadata"]["name"] == "gyrus-bootstrap-1"
+    assert not [key for key in job["metadata"]["annotations"] if key.startswith("helm.sh/hook")]
+    assert job["spec"]["activeDeadlineSeconds"] == 99
+    pod = job["spec"]["template"]["spec"]
+    assert {"name": "data", "persistentVolumeClaim": {"claimName": "x"}} in pod["volumes"]
+    [container] = pod["containers"]
+    assert container["resources"]["limits"]["memory"] == "9Gi"
+    assert container["image"].startswith("gyrus-train:")
+    program, command = container["args"]
+    assert program == "gyrus"
+    assert command in {one.name for one in app.registered_commands}
+    environment = {one["name"]: one.get("value") for one in container["env"]}
+    assert environment["GYRUS_HOME"] == "/data"
+    assert environment["GYRUS_TRACKING_URI"] == "http://gyrus-mlflow.gyrus.svc:5000"
+    assert "secret" not in json.dumps(pod)
+
+
 def test_the_serve_configuration_names_no_model(
     render: Callable[..., list[dict[str, Any]]],
 ) -> None:
@@ -155,6 +184,7 @@ PRODUCTION = ["-f", str(CHART / "ci" / "production-values.yaml")]
         ),
         (["--set", "serving.classify.cpus=3"], "serving.workers.minReplicas"),
         (["--set", "training.namespace=gyrus"], "training.namespace"),
+        (["--set", "bootstrap.enabled=true,training.enabled=false"], "bootstrap.enabled"),
     ],
 )
 def test_wrong_values_are_refused_with_a_sentence_that_names_the_key(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.policies import POLICIES
+from tests.policies import POLICIES, pods
 
 pytestmark = pytest.mark.helm
 
@@ -27,3 +27,24 @@ def test_the_gateway_has_no_right_that_it_does_not_use(objects: list[dict[str, A
             if one["metadata"].get("namespace", "gyrus") == "gyrus":
                 assert rule["resources"] == ["rayservices"]
                 assert rule["resourceNames"] == ["gyrus"]
+
+
+def test_the_pods_that_train_reach_mlflow(render: Callable[..., list[dict[str, Any]]]) -> None:
+    objects = render("--set", "bootstrap.enabled=true")
+    [policy] = [
+        one
+        for one in objects
+        if (one["kind"], one["metadata"]["name"]) == ("NetworkPolicy", "gyrus-mlflow")
+    ]
+    [rule] = policy["spec"]["ingress"]
+    here = {"kubernetes.io/metadata.name": "gyrus-training"}
+    selectors = [
+        one["podSelector"]["matchLabels"]
+        for one in rule["from"]
+        if one.get("namespaceSelector", {}).get("matchLabels") == here
+    ]
+    training = [one for one in objects if one["metadata"].get("namespace") == "gyrus-training"]
+    found = list(pods(training))
+    assert {name.split()[0] for name, _, _ in found} == {"Job", "RayJob"}
+    for name, metadata, _ in found:
+        assert any(one.items() <= metadata["labels"].items() for one in selectors), name

@@ -68,3 +68,7 @@ volumeMounts:
 {{- define "gyrus.trainingClaim" -}}
 {{- default (printf "%s-data" (include "gyrus.fullname" .)) .Values.training.persistence.existingClaim -}}
 {{- end }}
+
+{{- define "gyrus.bootstrapJob" -}}
+{{ include "gyrus.fullname" . }}-bootstrap-{{ .Release.Revision }}
+{{- end }}

@@ -49,4 +49,7 @@
 {{- if and $v.training.enabled (eq (include "gyrus.trainingNamespace" .) .Release.Namespace) -}}
 {{- fail "training.namespace is the release's own: whoever makes pods there could mount its secrets. Name another." -}}
 {{- end -}}
+{{- if and $v.bootstrap.enabled (not $v.training.enabled) -}}
+{{- fail "bootstrap.enabled needs training.enabled: the first model is trained in that namespace, on that claim." -}}
+{{- end -}}
 {{- end }}

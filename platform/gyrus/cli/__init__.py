@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import typer
 from pydantic import ValidationError
 
-from gyrus.cli import data, jobs, models, running, train
+from gyrus.cli import bootstrap, data, jobs, models, running, train
 from gyrus.errors import GyrusError, InputError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.command("up")(running.up)
 app.command("down")(running.down)
 app.command("status")(running.status)
+app.command("bootstrap")(bootstrap.bootstrap)
 app.add_typer(data.app, name="data", help="Make, read in and list datasets.")
 app.command("train")(train.train)
 app.add_typer(jobs.app, name="jobs", help="List, follow and cancel trainings.")
@@ -56,6 +57,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
         message, code = f"{error.filename or 'The system'}: {error.strerror or error}", 1
     except (KeyboardInterrupt, typer.Abort):
         message, code = "interrupted", 128 + signal.SIGINT
+    except Exception as error:
+        # Not imported to be named here: that takes seconds.
+        if type(error).__module__ != "mlflow.exceptions":
+            raise
+        message, code = f"The model registry: {error}".partition("\n")[0], 1
     else:
         return code if isinstance(code, int) else 0
     if message.startswith("Usage:"):

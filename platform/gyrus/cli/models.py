@@ -75,29 +75,40 @@ def _registry(settings: PlatformSettings) -> "Registry":
 
 
 def _serve(settings: PlatformSettings, model: "ModelVersion", as_json: bool) -> None:
-    """Push the new champion to the replicas, if there are any."""
+    """Push the new champion to the replicas, if there are any, and say so."""
+    served = push(settings, model)
+    if as_json:
+        print_json({**model.model_dump(mode="json"), "served": served})
+        return
+    when = "it is being served" if served else "it is served from the next `gyrus up` on"
+    print(f"Version {model.version} is champion; {when}.")
+    if model.card.synthetic:
+        print("It was trained on generated images only: it shows how Gyrus works, no more.")
+
+
+def push(settings: PlatformSettings, model: "ModelVersion") -> bool:
+    """Have the new champion served by this machine's replicas; says whether there are any.
+
+    Raises:
+        Unavailable: they did not take it.
+    """
     from gyrus.launch.instance import RunFolder
     from gyrus.launch.serving import ServeClient
 
     folder = RunFolder(settings.home)
     instance = folder.running()
-    if instance is not None:
-        try:
-            token, secret = folder.ray_token.read_text(), folder.serve_secret.read_text()
-            with ServeClient(instance.serve_api, token, secret=secret) as serve:
-                serve.push(model)
-        except Unavailable as error:
-            raise Unavailable(
-                f"Version {model.version} is champion now, but the replicas did not take it: "
-                f"{error.detail}"
-            ) from error
-    if as_json:
-        print_json({**model.model_dump(mode="json"), "served": instance is not None})
-        return
-    served = "it is being served" if instance else "it is served from the next `gyrus up` on"
-    print(f"Version {model.version} is champion; {served}.")
-    if model.card.synthetic:
-        print("It was trained on generated images only: it shows how Gyrus works, no more.")
+    if instance is None:
+        return False
+    try:
+        token, secret = folder.ray_token.read_text(), folder.serve_secret.read_text()
+        with ServeClient(instance.serve_api, token, secret=secret) as serve:
+            serve.push(model)
+    except Unavailable as error:
+        raise Unavailable(
+            f"Version {model.version} is champion now, but the replicas did not take it: "
+            f"{error.detail}"
+        ) from error
+    return True
 
 
 def _row(model: "ModelVersion") -> dict[str, Any]:

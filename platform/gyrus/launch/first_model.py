@@ -4,15 +4,15 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gyrus.errors import TrainingFailed
+from gyrus.errors import Conflict, NotFound, TrainingFailed
 from gyrus.launch.jobs import Job, TrainingRequest, follow, version_of
 from gyrus.launch.local_jobs import LocalTrainings
-from gyrus.launch.ray_head import RayHead
-from gyrus.launch.status import Stage, Status, write_status
+from gyrus.launch.status import Stage, Status
 from gyrus.progress import Progress
 from gyrus.settings import PlatformSettings
 
@@ -48,21 +48,23 @@ class Reporter(Protocol):
 class FirstModel:
     """Makes a first champion, from the class folders in `source` or from generated images.
 
-    `check` is called while it waits or works, and may raise.
+    `ready` waits until a training can begin, `check` is called in between; both may raise. `tell`
+    hears how far it is.
     """
 
     settings: PlatformSettings
-    source: Path | None
-    check: Callable[[], None]
     trainings: LocalTrainings
-    status: Path
     reporter: Reporter
+    source: Path | None = None
+    ready: Callable[[], None] = lambda: None
+    check: Callable[[], None] = lambda: None
+    tell: Callable[[Status], None] = lambda status: None
 
-    def make(self, registry: "Registry", ray: RayHead) -> "ModelVersion | None":
+    def make(self, registry: "Registry") -> "ModelVersion | None":
         """Train a model and promote it; go on where an earlier start was interrupted.
 
         A model that somebody else promoted meanwhile stays champion. There is none if somebody
-        cancelled the training.
+        cancelled the training, as an interrupt does.
 
         Raises:
             GyrusError: the data cannot be used, the training failed, or another part ended.
@@ -71,16 +73,14 @@ class FirstModel:
         run = f"first-{dataset.name[:NAME_LENGTH]}-{dataset.digest[:8]}"
         trained = next((one for one in registry.versions() if one.card.run == run), None)
         if trained is not None:
-            return registry.promote(trained.version)
-        ray.wait(self.check)
+            return registry.champion() or registry.promote(trained.version)
+        self.ready()
         self._tell("training", f"Training a first model on {dataset.name}.")
-        job = self._start(run, dataset.name)
         version: int | None = None
         try:
+            job = self._start(run, dataset.name)
             for event in follow(self.trainings, run, job.started_at, check=self.check):
-                write_status(
-                    self.status, Status(stage="training", message=event.describe(), progress=event)
-                )
+                self.tell(Status(stage="training", message=event.describe(), progress=event))
                 self.reporter.progress(event)
                 version = version_of(event)
         except TrainingFailed:
@@ -88,6 +88,10 @@ class FirstModel:
                 raise
             self.reporter.note("The training was cancelled; the next start goes on with it.")
             return registry.champion()
+        except KeyboardInterrupt:
+            with suppress(Conflict, NotFound):  # it has just ended, or not begun
+                self.trainings.cancel(run)
+            raise
         if version is None:
             raise TrainingFailed(f"The training {run} ended without a model.")
         return registry.champion() or registry.promote(version)
@@ -126,7 +130,7 @@ class FirstModel:
         return count
 
     def _tell(self, stage: Stage, message: str) -> None:
-        write_status(self.status, Status(stage=stage, message=message))
+        self.tell(Status(stage=stage, message=message))
         self.reporter.stage(message)
 
 

@@ -202,13 +202,14 @@ class LocalLauncher:
         if champion is None and self.options.train:
             first = FirstModel(
                 self.settings,
-                self.options.data,
-                check,
                 self.trainings,
-                self.run.status,
                 self.reporter,
+                source=self.options.data,
+                ready=lambda: ray.wait(check),
+                check=check,
+                tell=lambda status: write_status(self.run.status, status),
             )
-            champion = first.make(registry, ray)
+            champion = first.make(registry)
         elif self.options.data is not None:
             self.reporter.note(
                 "--data was not used: it is for a first training. "

@@ -17,7 +17,7 @@ def is_held(path: Path) -> bool:
     """Whether a process holds the lock `path` now."""
     if not path.exists():
         return False
-    with path.open("a") as file:
+    with path.open("a+") as file:  # NFS shares a lock only with who can read
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
