@@ -161,7 +161,7 @@ class Installed:
 
     @contextmanager
     def load(self, *, rate: float, seconds: float) -> Iterator["Load"]:
-        """Uploads from a pod at a rate a second, for as long as the block and for `seconds` at least."""
+        """Uploads from a pod, `rate` a second: for `seconds`, and until the block ends."""
         self.kubectl("apply", "-f", "-", given=self._load_objects(rate, seconds))
         load = Load()
         try:
