@@ -21,7 +21,7 @@ from gyrus.launch.ports import pick_ports
 
 ADMIN_PASSWORD = "password of the administrator"
 
-TIERS = {"browser", "cluster", "helm", "mysql", "ray", "real"}
+TIERS = {"browser", "cluster", "helm", "mysql", "nodes", "ray", "real"}
 REQUIRED = os.environ.get("GYRUS_REQUIRE_TIERS", "").split()
 
 collected_items = pytest.StashKey[Counter[str]]()

@@ -28,9 +28,9 @@ class Cluster:
 
     kubeconfig: str
 
-    def kubectl(self, *arguments: str, given: str = "") -> str:
-        """What kubectl said; fails the test if it failed."""
-        return self._run("kubectl", *arguments, given=given)
+    def kubectl(self, *arguments: str, given: str = "", check: bool = True) -> str:
+        """What kubectl said; fails the test if it failed, unless `check` is off."""
+        return self._run("kubectl", *arguments, given=given, check=check)
 
     def helm(self, *arguments: str) -> str:
         """What helm said; fails the test if it failed."""
@@ -51,11 +51,11 @@ class Cluster:
         """Start a command that goes on."""
         return subprocess.Popen(command, env=self._environment, stdout=subprocess.DEVNULL)
 
-    def _run(self, *command: str, given: str = "") -> str:
+    def _run(self, *command: str, given: str = "", check: bool = True) -> str:
         done = subprocess.run(
             command, env=self._environment, input=given, capture_output=True, text=True
         )
-        assert done.returncode == 0, f"{' '.join(command)}: {done.stderr[-3000:]}"
+        assert not check or done.returncode == 0, f"{' '.join(command)}: {done.stderr[-3000:]}"
         return done.stdout
 
     @property
@@ -250,6 +250,14 @@ class Load:
             f"(median, 95 %, slowest), {len(self.lost)} lost, models {sorted(self.versions)}"
             f"{' '.join(['', *map(str, bad[:5])])}"
         )
+
+
+def assert_unharmed(load: Load) -> None:
+    """No upload failed, and none was lost or kept twice."""
+    assert load.answers
+    assert load.failed == []
+    assert load.lost == []
+    assert load.twice == 0
 
 
 def is_ready(pod: dict[str, Any]) -> bool:

@@ -191,3 +191,20 @@ def test_wrong_values_are_refused_with_a_sentence_that_names_the_key(
     refusal: Callable[..., str], arguments: list[str], key: str
 ) -> None:
     assert key in refusal(*arguments).replace("at '", "").replace("'", "")
+
+
+@pytest.mark.parametrize(
+    ("values", "limits"),
+    [
+        ([], [1, 1]),
+        (["--set", "serving.classify.minReplicas=3,serving.workers.minReplicas=2"], [2, 1]),
+        (["-f", str(CHART / "ci" / "production-values.yaml")], [2, 1]),
+    ],
+)
+def test_replicas_are_spread_over_workers(
+    render: Callable[..., Any], values: list[str], limits: list[int]
+) -> None:
+    [service] = [one for one in render(*values) if one["kind"] == "RayService"]
+    applications = yaml.safe_load(service["spec"]["serveConfigV2"])["applications"]
+    found = [one["deployments"][0]["max_replicas_per_node"] for one in applications]
+    assert found == limits
