@@ -25,7 +25,7 @@ def cluster() -> Cluster:
 
 
 @pytest.fixture(scope="session")
-def gyrus(cluster: Cluster) -> Iterator[Installed]:
+def gyrus(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Installed]:
     """Gyrus, without a model at first."""
     with cluster.namespace(NAMESPACE):
         password = f"--from-literal=redis-password={secrets.token_hex()}"
@@ -33,6 +33,8 @@ def gyrus(cluster: Cluster) -> Iterator[Installed]:
         cluster.kubectl("-n", NAMESPACE, "apply", "-f", str(HERE / "redis.yaml"))
         with Installed.install(cluster, NAMESPACE) as installed:
             yield installed
+            if request.session.testsfailed:
+                print(cluster.kubectl("get", "pods,events", "-A"))
 
 
 @pytest.fixture(scope="session")

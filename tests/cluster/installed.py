@@ -261,9 +261,11 @@ def assert_unharmed(load: Load) -> None:
 
 
 def is_ready(pod: dict[str, Any]) -> bool:
-    """Whether a pod is ready."""
+    """Whether a pod is ready, and stays."""
     conditions = pod["status"].get("conditions", [])
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+    return "deletionTimestamp" not in pod["metadata"] and any(
+        one["type"] == "Ready" and one["status"] == "True" for one in conditions
+    )
 
 
 def answers(url: str) -> bool:

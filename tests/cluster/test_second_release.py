@@ -15,7 +15,7 @@ NAMESPACE = "gyrus-second"
 def test_a_second_release_works_beside_the_first_and_leaves_what_the_notes_say(
     served: Installed, cluster: Cluster
 ) -> None:
-    small = ("-f", str(CHART / "ci" / "small-values.yaml"), "--set", "serving.redis=null")
+    small = ("-f", str(CHART / "ci" / "small-values.yaml"), "--set", "serving.redis.address=")
     with cluster.namespace(NAMESPACE):
         with Installed.install(cluster, NAMESPACE, *small) as second:
             second.helm("test", "gyrus")

@@ -57,7 +57,8 @@ def test_a_run_survives_a_worker_and_its_model_is_served(served: Installed, data
         "dataset": dataset,
         "model": "mobilenetv2",
         "alpha": 0.35,
-        "epochs": 4,
+        "epochs": 3,
+        "batch": 8,
         "workers": 2,
     }
     namespace = f"{served.namespace}-training"
@@ -75,7 +76,7 @@ def test_a_run_survives_a_worker_and_its_model_is_served(served: Installed, data
         assert "restart" in kinds
         epochs = [one["epoch"] for one in events if one["kind"] == "epoch"]
         assert epochs == sorted(epochs), "an epoch was trained again from the beginning"
-        assert epochs[-1] == 4
+        assert epochs[-1] == 3
         job = api.get(f"{URL}/lost-worker").json()
         assert job["state"] == "succeeded"
         plot = api.get(f"{URL}/lost-worker/plots/curves.png").content
