@@ -81,7 +81,7 @@ def prepare(config: TrainConfig) -> Dataset:
         config.folder.mkdir(parents=True, exist_ok=True)
         part = config.folder / f".{CONFIG}"
         part.write_text(config.model_dump_json(indent=2) + "\n")
-        part.replace(config.folder / CONFIG)
+        part.fs.mv(part.path, (config.folder / CONFIG).path)
     return dataset
 
 

@@ -34,8 +34,15 @@ Address = Annotated[UPath, PlainValidator(address), PlainSerializer(str)]
 
 @contextmanager
 def local(source: UPath) -> Iterator[Path]:
-    """A file or folder on this machine: itself, or else a copy that lasts as long as the block."""
+    """A file or folder on this machine: itself, or else a copy that lasts as long as the block.
+
+    Raises:
+        NotFound: there is nothing.
+        InputError, Unavailable: it cannot be copied; see `download`.
+    """
     if isinstance(source, Path):
+        if not source.exists():
+            raise NotFound(f"There is nothing at {source}.")
         yield source
         return
     with TemporaryDirectory() as folder:

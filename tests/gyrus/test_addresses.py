@@ -60,6 +60,8 @@ def test_a_folder_goes_there_and_comes_back(store: UPath, tmp_path: Path) -> Non
 def test_what_is_not_there_or_leads_elsewhere_is_refused(store: UPath, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="memory://gyrus/none"):
         download(store / "none", tmp_path / "copy")
+    with pytest.raises(NotFound), local(address(tmp_path / "none")):
+        pass
     store.fs.store["/gyrus/bad/../../up.txt"] = store.fs.open("/gyrus/x", "wb")
     with pytest.raises(InputError, match=r"'\.\.'"):
         download(store / "bad", tmp_path / "copy")
