@@ -1,6 +1,6 @@
 """The gateway's settings."""
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from pydantic import Field, SecretStr
 
@@ -26,7 +26,7 @@ class GatewaySettings(PlatformSettings):
     | `admin_email`, `admin_password` | the first administrator, made when there is none |
     | `rayjob_template` | the RayJob that trainings are made from; empty trains on this machine |
     | `training_namespace` | the namespace of these RayJobs |
-    | `training_data` | where their pods find `datasets`, `weights` and `runs` |
+    | `training_data` | folder or `s3://` address of their `datasets`, `weights` and `runs` |
     | `upload_limit` | the most bytes of the body of an upload |
     | `max_uploads` | uploads that are held in memory at a time; more wait, then get a 503 |
     | `forwarded_allow_ips` | proxies whose `X-Forwarded-For` is believed (`*`: all); empty: none |
@@ -49,7 +49,7 @@ class GatewaySettings(PlatformSettings):
     admin_password: SecretStr | None = None
     rayjob_template: Path | None = None
     training_namespace: str = "gyrus-training"
-    training_data: PurePosixPath = PurePosixPath("/data")
+    training_data: str = "/data"
     forwarded_allow_ips: str = ""
     upload_limit: int = MAX_UPLOAD
     max_uploads: int = Field(default=16, ge=1)

@@ -5,7 +5,6 @@ import os
 import secrets
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, TextIO
 
 # Read when Ray, TensorFlow and MLflow are imported, and by the workers that inherit them.
@@ -21,6 +20,7 @@ if not os.environ.get("RAY_ADDRESS"):
 
 from pydantic import ValidationError
 
+from gyrus.addresses import address
 from gyrus.errors import Conflict, GyrusError, InputError, NotFound
 from gyrus.progress import Progress
 from training_jobs.config import TrainConfig
@@ -32,7 +32,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line; what is left out keeps `TrainConfig`'s default."""
     parser = argparse.ArgumentParser(prog="python -m training_jobs", description=__doc__)
     parser.add_argument("--run", required=True, help="the run's name")
-    parser.add_argument("--storage", required=True, type=Path, help="the folder of runs")
+    parser.add_argument("--storage", required=True, help="the folder of runs, or its address")
     parser.add_argument("--resume", action="store_true", help="go on with a run, as it was asked")
     parser.add_argument(
         "--resume-if-exists",
@@ -41,7 +41,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     for name, field in TrainConfig.model_fields.items():
         if name not in {"run", "storage"}:
-            kind = field.annotation if field.annotation in {int, float, Path} else str
+            kind = field.annotation if field.annotation in {int, float} else str
             flag = f"--{name.replace('_', '-')}"
             parser.add_argument(flag, type=kind, default=argparse.SUPPRESS)  # type: ignore[arg-type]
     return parser.parse_args(arguments)
@@ -89,7 +89,7 @@ def _config(given: argparse.Namespace) -> TrainConfig:
         return TrainConfig.model_validate(asked)
     from training_jobs.run import load_config
 
-    return load_config(given.storage, given.run)
+    return load_config(address(given.storage), given.run)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """The whole state of a run after an epoch, in a folder: arrays in one file, the rest as JSON."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gyrus.progress import Progress
 from training_jobs.schedule import Schedule
 
 Arrays = list[NDArray[Any]]
@@ -20,7 +21,7 @@ class State:
 
     `epoch` epochs are done. `weights` are the model's, `average` their moving average, `best` the
     average of the best epoch so far; `optimizer` holds all of the optimizer's variables, its
-    iterations among them.
+    iterations among them. `history` are the events of the epochs, for the curves.
     """
 
     epoch: int
@@ -29,6 +30,7 @@ class State:
     best: Arrays
     optimizer: Arrays
     schedule: Schedule
+    history: list[Progress] = field(default_factory=list)
 
     @property
     def iterations(self) -> int:
@@ -43,7 +45,11 @@ class State:
             for index, array in enumerate(getattr(self, group))
         }
         np.savez(folder / "state.npz", allow_pickle=False, **arrays)
-        rest = {"epoch": self.epoch, "schedule": asdict(self.schedule)}
+        rest = {
+            "epoch": self.epoch,
+            "schedule": asdict(self.schedule),
+            "history": [event.model_dump(mode="json") for event in self.history],
+        }
         (folder / "state.json").write_text(json.dumps(rest))
 
     @classmethod
@@ -55,4 +61,9 @@ class State:
                 group: [file[name] for name in sorted(file.files) if name.startswith(f"{group}_")]
                 for group in ARRAYS
             }
-        return cls(epoch=rest["epoch"], schedule=Schedule(**rest["schedule"]), **groups)
+        return cls(
+            epoch=rest["epoch"],
+            schedule=Schedule(**rest["schedule"]),
+            history=[Progress.model_validate(event) for event in rest.get("history", [])],
+            **groups,
+        )

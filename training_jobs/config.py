@@ -1,30 +1,24 @@
 """What a training run is asked to do."""
 
-from pathlib import Path
+from upath import UPath
 
-from pydantic import field_validator
-
+from gyrus.addresses import Address
 from gyrus.recipe import Recipe, RunName
 
 
 class TrainConfig(Recipe):
     """A recipe, and where; written into the run's folder as `config.json`, from where it resumes.
 
-    `dataset` is a dataset's folder, `storage` the folder of runs; `weights` may be a file's path.
+    `dataset` is a dataset's folder, `storage` the folder of runs, `weights` may be a file: each of
+    them a path or an address.
     """
 
     run: RunName
-    dataset: Path
-    storage: Path
-
-    @field_validator("dataset", "storage")
-    @classmethod
-    def _from_the_root(cls, path: Path) -> Path:
-        """Workers run in other folders."""
-        return path.expanduser().resolve()
+    dataset: Address
+    storage: Address
 
     @property
-    def folder(self) -> Path:
+    def folder(self) -> UPath:
         """The run's own folder."""
         return self.storage / self.run
 

@@ -11,10 +11,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 from ray import train
+from ray.util.queue import Queue
 from sklearn.metrics import roc_auc_score
 
-from gyrus.datasets import Dataset
+from gyrus.datasets import open_dataset
 from gyrus.progress import Kind, Progress
+from gyrus.settings import PlatformSettings
 from training_jobs.batches import TrainBatches
 from training_jobs.checkpoint import State
 from training_jobs.config import TrainConfig
@@ -39,26 +41,28 @@ EVALUATION_BATCH = 64
 STEP_EVERY_S = 1.0
 
 
-def train_loop(raw: dict[str, Any]) -> None:
+def train_loop(given: dict[str, Any]) -> None:
     """Train until the last epoch or early stopping; a checkpoint an epoch.
 
-    `raw` is a `TrainConfig` as JSON values. It goes on from the run's last checkpoint where Ray
-    Train has one: after a lost worker, and when a run is resumed.
+    `given` holds a `TrainConfig` as JSON values, `config`, and the queue of `events`. It goes on
+    from the run's last checkpoint where Ray Train has one: after a lost worker, and when a run is
+    resumed.
     """
-    config = TrainConfig.model_validate(raw)
+    config = TrainConfig.model_validate(given["config"])
     context = train.get_context()
     threads = max(1, (os.cpu_count() or 1) // context.get_local_world_size())
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     keras.utils.set_random_seed(config.seed)
-    Worker(config, rank=context.get_world_rank(), world=context.get_world_size()).run()
+    rank, world = context.get_world_rank(), context.get_world_size()
+    Worker(config, given["events"], rank=rank, world=world).run()
 
 
 class Worker:
     """One worker's part of a run."""
 
-    def __init__(self, config: TrainConfig, *, rank: int, world: int) -> None:
-        self._config, self._rank = config, rank
-        self._dataset = Dataset.open(config.dataset)
+    def __init__(self, config: TrainConfig, events: Queue, *, rank: int, world: int) -> None:
+        self._config, self._events, self._rank = config, events, rank
+        self._dataset = open_dataset(config.dataset, PlatformSettings().home)
         self._batches = TrainBatches(
             self._dataset, batch=config.batch, rank=rank, world=world, seed=config.seed
         )
@@ -72,6 +76,7 @@ class Worker:
         self._schedule = Schedule(config.learning_rate, config.patience)
         self._average = self._best = model.get_weights()
         self._epochs_done = 0
+        self._history: list[Progress] = []
         self._epoch_seconds: list[float] = []
 
     def run(self) -> None:
@@ -110,7 +115,8 @@ class Worker:
         self._epoch_seconds.append(time.monotonic() - started)
         metrics |= {"loss": float(np.mean(losses)), "rate": rate}
         left = self._left(0, rate)
-        self._tell("epoch", loss=metrics["loss"], metrics=metrics, rate=rate, left_s=left)
+        epoch = self._tell("epoch", loss=metrics["loss"], metrics=metrics, rate=rate, left_s=left)
+        self._history.append(epoch)
         self._save(metrics)
 
     def _average_weights(self) -> None:
@@ -146,8 +152,8 @@ class Worker:
     def _restore(self) -> None:
         checkpoint = train.get_checkpoint()
         if checkpoint is None:
-            if (self._config.folder / "progress.jsonl").stat().st_size:
-                self._tell("restart", message="starting again, for there was no checkpoint yet")
+            # The first start is none, but only who is told can know.
+            self._tell("restart", message="starting again, for there was no checkpoint yet")
             return
         with checkpoint.as_directory() as folder:
             state = State.load(Path(folder))
@@ -157,6 +163,7 @@ class Worker:
             variable.assign(value)
         self._average, self._best = state.average, state.best
         self._schedule, self._epochs_done = state.schedule, state.epoch
+        self._history = state.history
         self._tell("restart", message=f"going on after epoch {state.epoch}")
 
     def _save(self, metrics: dict[str, float]) -> None:
@@ -170,6 +177,7 @@ class Worker:
             best=self._best,
             optimizer=[v.numpy() for v in self._group.optimizer.variables],
             schedule=self._schedule,
+            history=self._history,
         )
         with tempfile.TemporaryDirectory() as folder:
             state.save(Path(folder))
@@ -186,9 +194,8 @@ class Worker:
         epochs_left = self._config.epochs - self._epochs_done - steps_done / steps_an_epoch
         return epochs_left * epoch_s
 
-    def _tell(self, kind: Kind, **fields: Any) -> None:
-        if self._rank != 0:
-            return
+    def _tell(self, kind: Kind, **fields: Any) -> Progress:
+        """Tell who follows the run, if this is the first worker."""
         event = Progress(
             run=self._config.run,
             kind=kind,
@@ -197,5 +204,6 @@ class Worker:
             of=self._config.epochs,
             **fields,
         )
-        with (self._config.folder / "progress.jsonl").open("a") as file:
-            file.write(event.model_dump_json() + "\n")
+        if self._rank == 0:
+            self._events.put(event)
+        return event

@@ -1,35 +1,38 @@
 """A whole run: train on Ray, then evaluate, export and register."""
 
 import os
-import shutil
-import threading
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+import pyarrow.fs
 import ray
 from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.tensorflow import TensorflowTrainer
 from ray.train.v2.api.exceptions import TrainingFailedError
+from ray.util.queue import Queue
+from upath import UPath
 
-from gyrus.datasets import Dataset
+from gyrus.addresses import local, reached, upload
+from gyrus.datasets import Dataset, open_dataset
 from gyrus.errors import Conflict, InputError, InvalidDataset, NotFound, TrainingFailed
 from gyrus.launch.ports import LOOPBACK
 from gyrus.plots import FOLDER as PLOTS
 from gyrus.plots import log_plots
-from gyrus.progress import Progress, parse_events
+from gyrus.progress import Progress
 from gyrus.registry import ModelVersion, Registry
 from gyrus.settings import PlatformSettings
 from training_jobs.checkpoint import State
 from training_jobs.config import TrainConfig
+from training_jobs.events import told
 from training_jobs.export import export_bundle
 from training_jobs.loop import train_loop
 from training_jobs.models import build
 from training_jobs.plots import draw_plots
 
 CONFIG = "config.json"
-PROGRESS = "progress.jsonl"
-BUNDLE = "bundle"
 MAX_FAILURES = 5
 """So many lost workers or nodes a run survives."""
 
@@ -37,7 +40,6 @@ MAX_START_FAILURES = 3
 """So often the workers may fail to find room, ten minutes each time."""
 
 CPUS_PER_WORKER = 1
-FOLLOW_S = 0.3
 
 
 def prepare(config: TrainConfig) -> Dataset:
@@ -49,17 +51,24 @@ def prepare(config: TrainConfig) -> Dataset:
         Conflict: a run of this name is there already.
         InvalidDataset: the dataset cannot be read, or a split of it is empty.
         InputError: the weights cannot be had, or belong to another model.
+        NotFound, Unavailable: an address has nothing, or cannot be reached.
     """
-    dataset = Dataset.open(config.dataset)
+    dataset = open_dataset(config.dataset, PlatformSettings().home)
     for split in ("train", "validation", "calibration", "test"):
         if not len(dataset.split(split)):
             raise InvalidDataset(
                 f"The {split} split of {dataset.name} is empty: the dataset has too few images."
             )
-    if (config.folder / CONFIG).exists():
-        raise Conflict(f"A run named {config.run} is there already. Resume it, or name another.")
-    if config.weights not in {"none", "imagenet"} and not Path(config.weights).is_file():
-        raise NotFound(f"There is no weights file {config.weights}.")
+    with reached(config.storage):
+        if (config.folder / CONFIG).exists():
+            raise Conflict(
+                f"A run named {config.run} is there already. Resume it, or name another."
+            )
+    if config.weights not in {"none", "imagenet"}:
+        weights = UPath(config.weights)
+        with reached(weights):
+            if not weights.is_file():
+                raise NotFound(f"There is no weights file {weights}.")
     if config.pretrained:
         try:
             build(config, len(dataset.classes))
@@ -68,10 +77,11 @@ def prepare(config: TrainConfig) -> Dataset:
             raise InputError(
                 f"The weights {config.weights} cannot be loaded into {config.model}: {reason}"
             ) from error
-    config.folder.mkdir(parents=True, exist_ok=True)
-    part = config.folder / f".{CONFIG}"
-    part.write_text(config.model_dump_json(indent=2) + "\n")
-    part.replace(config.folder / CONFIG)
+    with reached(config.storage):
+        config.folder.mkdir(parents=True, exist_ok=True)
+        part = config.folder / f".{CONFIG}"
+        part.write_text(config.model_dump_json(indent=2) + "\n")
+        part.fs.mv(part.path, (config.folder / CONFIG).path)
     return dataset
 
 
@@ -81,24 +91,28 @@ def is_there(config: TrainConfig) -> bool:
     Raises:
         Conflict: a run of this name was, but it was asked otherwise.
     """
-    if not (config.folder / CONFIG).is_file():
+    try:
+        before = load_config(config.storage, config.run)
+    except NotFound:
         return False
-    if load_config(config.storage, config.run) != config:
+    if before != config:
         raise Conflict(f"A run named {config.run} is there already, and was asked otherwise.")
     return True
 
 
-def load_config(storage: Path, run: str) -> TrainConfig:
+def load_config(storage: UPath, run: str) -> TrainConfig:
     """The recipe of a run that was started before.
 
     Raises:
         NotFound: there is no such run.
     """
     path = storage / run / CONFIG
-    if not path.is_file():
-        raise NotFound(f"There is no run {run} in {storage}.")
-    config = TrainConfig.model_validate_json(path.read_bytes())
-    return config.model_copy(update={"storage": storage.resolve()})
+    with reached(storage):
+        if not path.is_file():
+            raise NotFound(f"There is no run {run} in {storage}.")
+        text = path.read_text()
+    config = TrainConfig.model_validate_json(text)
+    return config.model_copy(update={"storage": storage})
 
 
 def execute(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: bool) -> None:
@@ -110,42 +124,42 @@ def execute(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: b
         TrainingFailed: the workers failed more often than a run survives.
         InputError: there is no room for so many workers.
     """
-    dataset = Dataset.open(config.dataset)
     settings = PlatformSettings()
+    dataset = open_dataset(config.dataset, settings.home)
     registry = Registry(settings.registry_uri, settings.home)
     made = _made_before(config, dataset, registry) if resumed else None
     if made is not None:
         # Where the head was lost between the two, the plots are not with the model yet.
-        if (config.folder / PLOTS).is_dir():
-            log_plots(settings.registry_uri, made.version, config.folder / PLOTS)
+        with suppress(NotFound), local(config.folder / PLOTS) as plots:
+            log_plots(settings.registry_uri, made.version, plots)
         message = f"version {made.version}"
         metrics = made.card.metrics
         tell(Progress(run=config.run, kind="done", metrics=metrics, message=message))
         return
-    with _ray(config.workers), _told(config.folder / PROGRESS, tell):
-        state = _train(config)
+    with _ray(config.workers), told(tell, resumed=resumed) as events:
+        state = _train(config, events)
     model = build(config, len(dataset.classes), load_weights=False)
     model.set_weights(state.best)
-    shutil.rmtree(config.folder / BUNDLE, ignore_errors=True)
-    card, probabilities = export_bundle(model, config, dataset, config.folder / BUNDLE)
-    evaluation = Progress(
-        run=config.run,
-        kind="evaluation",
-        step=state.iterations,
-        epoch=state.epoch,
-        of=config.epochs,
-        metrics=card.metrics,
-    )
-    tell(evaluation)
-    told = parse_events((config.folder / PROGRESS).read_text())
-    epochs = [event for event in told if event.kind == "epoch"]
-    draw_plots(config.folder / PLOTS, epochs, probabilities, dataset)
-    version = registry.register(
-        config.folder / BUNDLE,
-        run=config.run,
-        params=config.model_dump(mode="json", exclude={"dataset", "storage"}),
-    )
-    log_plots(settings.registry_uri, version.version, config.folder / PLOTS)
+    with tempfile.TemporaryDirectory() as made_here:
+        bundle, plots = Path(made_here, "bundle"), Path(made_here, PLOTS)
+        card, probabilities = export_bundle(model, config, dataset, bundle)
+        evaluation = Progress(
+            run=config.run,
+            kind="evaluation",
+            step=state.iterations,
+            epoch=state.epoch,
+            of=config.epochs,
+            metrics=card.metrics,
+        )
+        tell(evaluation)
+        draw_plots(plots, state.history, probabilities, dataset)
+        upload(plots, config.folder / PLOTS)
+        version = registry.register(
+            bundle,
+            run=config.run,
+            params=config.model_dump(mode="json", exclude={"dataset", "storage"}),
+        )
+        log_plots(settings.registry_uri, version.version, plots)
     closing = {"kind": "done", "message": f"version {version.version}"}
     tell(Progress.model_validate(evaluation.model_dump(exclude={"time"}) | closing))
 
@@ -158,16 +172,17 @@ def _made_before(config: TrainConfig, dataset: Dataset, registry: Registry) -> M
     return None
 
 
-def _train(config: TrainConfig) -> State:
+def _train(config: TrainConfig, events: Queue) -> State:
     trainer = TensorflowTrainer(
         train_loop,
-        train_loop_config=config.model_dump(mode="json"),
+        train_loop_config={"config": config.model_dump(mode="json"), "events": events},
         scaling_config=ScalingConfig(
             num_workers=config.workers, resources_per_worker={"CPU": CPUS_PER_WORKER}
         ),
         run_config=RunConfig(
             name=config.run,
-            storage_path=str(config.storage),
+            storage_path=config.storage.path,
+            storage_filesystem=_filesystem(config.storage),
             failure_config=FailureConfig(
                 max_failures=MAX_FAILURES,
                 controller_failure_limit=MAX_START_FAILURES,  # type: ignore[call-arg] # Train V2
@@ -184,6 +199,13 @@ def _train(config: TrainConfig) -> State:
         raise TrainingFailed("The workers ended without a checkpoint.")
     with result.checkpoint.as_directory() as folder:
         return State.load(Path(folder))
+
+
+def _filesystem(storage: UPath) -> Any:
+    """What Ray reaches the storage with; it knows folders itself."""
+    if isinstance(storage, Path):
+        return None
+    return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(storage.fs))
 
 
 @contextmanager
@@ -211,31 +233,3 @@ def _ray(workers: int) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
-
-
-@contextmanager
-def _told(path: Path, tell: Callable[[Progress], None]) -> Iterator[None]:
-    """Tell of the lines that the first worker adds to `path`, as they come."""
-    path.touch()
-    ended = threading.Event()
-
-    def follow() -> None:
-        part = ""
-        with path.open() as file:
-            file.seek(0, os.SEEK_END)
-            while True:
-                last_look = ended.is_set()
-                lines, _, part = (part + file.read()).rpartition("\n")
-                for event in parse_events(lines):
-                    tell(event)
-                if last_look:
-                    return
-                ended.wait(FOLLOW_S)
-
-    thread = threading.Thread(target=follow, name="progress")
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()

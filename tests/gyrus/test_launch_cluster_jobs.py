@@ -2,7 +2,7 @@
 
 import shlex
 from datetime import UTC, datetime, timedelta
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -123,7 +123,7 @@ class Cluster:
         self.jobs = RayJobs(
             template,
             NAMESPACE,
-            PurePosixPath("/data"),
+            "/data",
             "http://mlflow",
             apis=Apis(self.objects, self.core),
             poll_s=0,

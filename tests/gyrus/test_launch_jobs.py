@@ -269,14 +269,18 @@ def test_a_lock_is_free_when_its_last_holder_ended(tmp_path: Path) -> None:
 
 
 def test_options_become_arguments() -> None:
-    arguments = training_arguments(asked(weights="own.h5", learning_rate=0.01), Path("/data"))
+    arguments = training_arguments(asked(weights="own.h5", learning_rate=0.01), "/data")
     given = dict(zip(arguments[::2], arguments[1::2], strict=True))
     assert given["--run"] == "one"
     assert given["--dataset"] == "/data/datasets/few"
     assert given["--storage"] == "/data/runs"
     assert given["--weights"] == "/data/weights/own.h5"
     assert given["--learning-rate"] == "0.01"
-    assert "--weights none" in " ".join(training_arguments(asked(), Path("/data")))
+    far = training_arguments(asked(weights="own.h5"), "s3://bucket/gyrus")
+    assert "s3://bucket/gyrus/datasets/few" in far
+    assert "s3://bucket/gyrus/weights/own.h5" in far
+    assert "s3://bucket/gyrus/runs" in far
+    assert "--weights none" in " ".join(training_arguments(asked(), "/data"))
 
 
 def test_a_runs_name_fits_a_kubernetes_object() -> None:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from gyrus.cli import app
+from tests.policies import pods
 
 pytestmark = pytest.mark.helm
 
@@ -158,6 +159,37 @@ def test_a_worker_with_gpus_asks_for_them(render: Callable[..., list[dict[str, A
     assert container["resources"]["limits"] == {"memory": "6Gi", "nvidia.com/gpu": 2}
 
 
+def test_data_at_an_address_needs_no_volume(render: Callable[..., list[dict[str, Any]]]) -> None:
+    given = {
+        "destination": "s3://bucket/gyrus",
+        "s3Endpoint": "https://s3.example.com",
+        "existingSecret": "bucket-keys",
+        "serviceAccount": "bucket-user",
+    }
+    sets = [
+        word for key, value in given.items() for word in ("--set", f"training.data.{key}={value}")
+    ]
+    objects = render(*sets)
+    claims = [one for one in objects if one["kind"] == "PersistentVolumeClaim"]
+    assert all(one["metadata"].get("namespace") != "gyrus-training" for one in claims)
+    [job] = [one for one in objects if one["kind"] == "RayJob"]
+    for _, _, spec in pods([job]):
+        assert spec["serviceAccountName"] == "bucket-user"
+        assert {"name": "data", "emptyDir": {}} in spec["volumes"]
+        [container] = spec["containers"]
+        assert container["envFrom"] == [{"secretRef": {"name": "bucket-keys"}}]
+        endpoint = {"name": "AWS_ENDPOINT_URL_S3", "value": "https://s3.example.com"}
+        assert endpoint in container["env"]
+    for arguments, data in (([], "/data"), (sets, "s3://bucket/gyrus")):
+        [gateway] = [
+            one
+            for one in render(*arguments)
+            if one["kind"] == "Deployment" and one["metadata"]["name"] == "gyrus-gateway"
+        ]
+        [container] = gateway["spec"]["template"]["spec"]["containers"]
+        assert {"name": "GYRUS_TRAINING_DATA", "value": data} in container["env"]
+
+
 PRODUCTION = ["-f", str(CHART / "ci" / "production-values.yaml")]
 
 
@@ -176,6 +208,14 @@ PRODUCTION = ["-f", str(CHART / "ci" / "production-values.yaml")]
         (["--set", "mlflow.externalUri=http://mlflow"], "mlflow.externalUri"),
         (["--set", "mlflow.enabled=false"], "mlflow.externalUri"),
         (["--set", "mlflow.artifacts.destination=bucket"], "mlflow.artifacts.destination"),
+        (["--set", "training.data.destination=bucket"], "training.data.destination"),
+        (
+            [
+                "--set",
+                "training.data.destination=s3://bucket,training.persistence.existingClaim=mine",
+            ],
+            "training.persistence.existingClaim",
+        ),
         (["--set", "ingress.enabled=true"], "ingress.host"),
         (["--set", "httpRoute.enabled=true"], "httpRoute.parentRefs"),
         (

@@ -4,11 +4,14 @@ import io
 import json
 from pathlib import Path
 
+import keras
 import pytest
+from upath import UPath
 
 from gyrus.bundle import Card, seal
 from gyrus.datasets import Dataset
-from gyrus.errors import Conflict
+from gyrus.errors import Conflict, NotFound
+from gyrus.plots import fetch_plot
 from gyrus.registry import Registry
 from gyrus.settings import PlatformSettings
 from training_jobs.__main__ import main
@@ -43,14 +46,18 @@ def test_bad_input_ends_with_2_and_a_line_that_says_what(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("where", ["", "memory://runs"])
 def test_a_run_is_resumed_if_it_is_there_only_just_as_it_was_asked(
-    small_dataset: Dataset, tmp_path: Path
+    small_dataset: Dataset, tmp_path: Path, where: str
 ) -> None:
-    usual = {"run": "one", "storage": tmp_path, "dataset": small_dataset.folder}
+    usual = {"run": "one", "storage": where or tmp_path, "dataset": small_dataset.folder}
     config = TrainConfig.model_validate(usual)
     assert not is_there(config)
     prepare(config)
+    assert [path.name for path in config.folder.iterdir()] == ["config.json"]
     assert is_there(config)
+    with pytest.raises(Conflict, match="is there already"):
+        prepare(config)
     with pytest.raises(Conflict, match="asked otherwise"):
         is_there(TrainConfig.model_validate({**usual, "epochs": 3}))
     arguments = [word for name, value in usual.items() for word in (f"--{name}", str(value))]
@@ -59,13 +66,35 @@ def test_a_run_is_resumed_if_it_is_there_only_just_as_it_was_asked(
     assert "asked otherwise" in json.loads(lines.getvalue())["message"]
 
 
+# Keras, when it saves them.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_weights_may_lie_at_an_address(small_dataset: Dataset, tmp_path: Path) -> None:
+    usual = {"storage": tmp_path, "dataset": small_dataset.folder, "alpha": 0.35}
+    far = UPath("memory://weights/own.weights.h5")
+    asked = {**usual, "model": "mobilenetv2", "weights": str(far)}
+    with pytest.raises(NotFound, match="no weights file memory://weights/own"):
+        prepare(TrainConfig.model_validate({**asked, "run": "none"}))
+    base = keras.applications.MobileNetV2((224, 224, 3), 0.35, include_top=False, weights=None)
+    base.save_weights(tmp_path / "own.weights.h5")
+    far.write_bytes((tmp_path / "own.weights.h5").read_bytes())
+    prepare(TrainConfig.model_validate({**asked, "run": "one"}))
+    assert (tmp_path / "one/config.json").is_file()
+
+
+@pytest.mark.parametrize("where", ["", "memory://made"])
 def test_a_run_whose_model_is_registered_only_names_it(
-    small_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     monkeypatch.setenv("GYRUS_HOME", str(tmp_path))
     monkeypatch.delenv("GYRUS_TRACKING_URI", raising=False)
     settings = PlatformSettings()
-    prepare(TrainConfig(run="one", storage=settings.runs, dataset=small_dataset.folder))
+    storage = where or str(settings.runs)
+    config = TrainConfig.model_validate(
+        {"run": "one", "storage": storage, "dataset": small_dataset.folder}
+    )
+    prepare(config)
+    (config.folder / "plots").mkdir()
+    (config.folder / "plots/roc.png").write_bytes(b"a picture")
     bundle = tmp_path / "made"
     bundle.mkdir()
     (bundle / "model.onnx").write_bytes(b"a model")
@@ -86,6 +115,7 @@ def test_a_run_whose_model_is_registered_only_names_it(
     seal(bundle, card)
     Registry(settings.registry_uri, settings.home).register(bundle, run="one")
     lines = io.StringIO()
-    assert main(["--run", "one", "--storage", str(settings.runs), "--resume"], lines) == 0
+    assert main(["--run", "one", "--storage", storage, "--resume"], lines) == 0
     event = json.loads(lines.getvalue())
     assert (event["kind"], event["message"]) == ("done", "version 1")
+    assert fetch_plot(settings.registry_uri, 1, "roc") == b"a picture"

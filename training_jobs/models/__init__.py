@@ -1,7 +1,11 @@
 """The three architectures. All end in the one head whose Grad-CAM has a closed form."""
 
-import keras
+from contextlib import ExitStack
 
+import keras
+from upath import UPath
+
+from gyrus.addresses import local
 from training_jobs.config import TrainConfig
 from training_jobs.models.cnn import build_cnn
 from training_jobs.models.mobilenet import build_mobilenet
@@ -15,9 +19,12 @@ def build(config: TrainConfig, classes: int, *, load_weights: bool = True) -> ke
 
     `load_weights=False` leaves out the pretrained weights, for a model about to be restored.
     """
-    weights = config.weights if load_weights and config.weights != "none" else None
     if config.model == "cnn":
         return build_cnn(classes, config.filters)
-    if config.model == "mobilenetv2":
-        return build_mobilenet(classes, config.alpha, weights, frozen=config.pretrained)
-    return build_resnet(classes, weights, frozen=config.pretrained)
+    weights = config.weights if load_weights and config.pretrained else None
+    with ExitStack() as files:
+        if weights not in {None, "imagenet"}:
+            weights = str(files.enter_context(local(UPath(weights))))
+        if config.model == "mobilenetv2":
+            return build_mobilenet(classes, config.alpha, weights, frozen=config.pretrained)
+        return build_resnet(classes, weights, frozen=config.pretrained)

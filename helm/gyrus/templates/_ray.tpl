@@ -40,13 +40,22 @@ volumeMounts:
 {{/* The same of a RayJob: include "gyrus.trainingPod" . */}}
 {{- define "gyrus.trainingPod" -}}
 {{ include "gyrus.pod" (list . 10001) }}
+{{- with .Values.training.data.serviceAccount }}
+serviceAccountName: {{ . }}
+{{- end }}
+# Kubernetes' own; the cloud's token comes by another volume.
 automountServiceAccountToken: false
 {{- if .Values.priorityClasses.create }}
 priorityClassName: {{ include "gyrus.priorityClass" (list . "training") }}
 {{- end }}
 volumes:
   - {name: tmp, emptyDir: {}}
+  {{- if .Values.training.data.destination }}
+  # For copies of datasets, and what else belongs to one pod.
+  - {name: data, emptyDir: {}}
+  {{- else }}
   - {name: data, persistentVolumeClaim: {claimName: {{ include "gyrus.trainingClaim" . }}}}
+  {{- end }}
 {{- end }}
 
 {{- define "gyrus.trainingContainer" -}}
@@ -58,7 +67,14 @@ env:
   - {name: RAY_USAGE_STATS_ENABLED, value: "0"}
   - {name: GYRUS_HOME, value: /data}
   - {name: GYRUS_TRACKING_URI, value: {{ include "gyrus.trackingUri" . | quote }}}
+  {{- with .Values.training.data.s3Endpoint }}
+  - {name: AWS_ENDPOINT_URL_S3, value: {{ . | quote }}}
+  {{- end }}
   {{- include "gyrus.proxyEnv" . | nindent 2 }}
+{{- with .Values.training.data.existingSecret }}
+envFrom:
+  - secretRef: {name: {{ . }}}
+{{- end }}
 {{ include "gyrus.containerSecurity" . }}
 volumeMounts:
   - {name: tmp, mountPath: /tmp}

@@ -26,6 +26,14 @@
 {{- if and $v.mlflow.artifacts.destination (not (hasPrefix "s3://" $v.mlflow.artifacts.destination)) -}}
 {{- fail "mlflow.artifacts.destination is no s3:// address." -}}
 {{- end -}}
+{{- with $v.training.data.destination -}}
+{{- if not (hasPrefix "s3://" .) -}}
+{{- fail "training.data.destination is no s3:// address." -}}
+{{- end -}}
+{{- if $v.training.persistence.existingClaim -}}
+{{- fail "Training's data is given twice: leave training.data.destination or training.persistence.existingClaim empty." -}}
+{{- end -}}
+{{- end -}}
 {{- if and $v.ingress.enabled (not $v.ingress.host) -}}
 {{- fail "ingress.host is empty: an Ingress needs a host." -}}
 {{- end -}}

@@ -2,17 +2,27 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gyrus.cli.options import AsJson, Home, print_json, print_table, settings_of
+from gyrus.errors import InputError
 
 if TYPE_CHECKING:
+    from upath import UPath
+
     from gyrus.datasets import Dataset
 
 app = typer.Typer(no_args_is_help=True)
+
+To = Annotated[
+    str | None,
+    typer.Option(
+        help="Where to keep it, if not with the others: a folder, or s3://bucket/path.",
+        metavar="ADDRESS",
+    ),
+]
 
 
 @app.command()
@@ -21,15 +31,18 @@ def generate(
     patients: Annotated[int, typer.Option(help="How many patients.", min=1)] = 480,
     slices: Annotated[int, typer.Option(help="Slices of each patient.", min=1)] = 3,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.", min=0)] = 0,
+    to: To = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
     """Draw images of generated patients, with and without tumours."""
+    from gyrus.datasets import datasets_at
     from gyrus.phantom import generate as draw_all
 
-    with _counting("Drawing", quiet=as_json) as count:
+    target = _address(to or str(settings_of(home).datasets))
+    with datasets_at(target, name) as datasets, _counting("Drawing", quiet=as_json) as count:
         dataset = draw_all(
-            settings_of(home).datasets,
+            datasets,
             name=name,
             patients=patients,
             slices=slices,
@@ -41,16 +54,28 @@ def generate(
 
 @app.command("import")
 def import_(
-    folder: Annotated[Path, typer.Argument(help="Class folders, or Training and Testing of them.")],
+    folder: Annotated[
+        str,
+        typer.Argument(
+            help="Class folders, or Training and Testing of them; or s3://bucket/path of such."
+        ),
+    ],
     name: Annotated[str, typer.Option(help="The dataset's name.")],
+    to: To = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
     """Read class folders of images into a dataset."""
-    from gyrus.datasets import import_folder
+    from gyrus.addresses import local
+    from gyrus.datasets import datasets_at, import_folder
 
-    with _counting("Reading", quiet=as_json) as count:
-        dataset = import_folder(folder, settings_of(home).datasets, name, progress=count)
+    target = _address(to or str(settings_of(home).datasets))
+    with (
+        local(_address(folder)) as source,
+        datasets_at(target, name) as datasets,
+        _counting("Reading", quiet=as_json) as count,
+    ):
+        dataset = import_folder(source, datasets, name, progress=count)
     _show(dataset, as_json)
 
 
@@ -67,6 +92,15 @@ def list_(home: Home = None, as_json: AsJson = False) -> None:
         print_table([{**row, **{name: ", ".join(row[name]) for name in names}} for row in rows])
     else:
         print("There is no dataset. Make one with `gyrus data generate` or `gyrus data import`.")
+
+
+def _address(given: str) -> "UPath":
+    from gyrus.addresses import address
+
+    try:
+        return address(given)
+    except ValueError as error:
+        raise InputError(f"{given}: {error}") from error
 
 
 @contextmanager

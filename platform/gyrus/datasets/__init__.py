@@ -2,5 +2,6 @@
 
 from gyrus.datasets.dataset import Dataset, list_datasets
 from gyrus.datasets.importing import import_folder
+from gyrus.datasets.remote import datasets_at, open_dataset
 
-__all__ = ["Dataset", "import_folder", "list_datasets"]
+__all__ = ["Dataset", "datasets_at", "import_folder", "list_datasets", "open_dataset"]

@@ -1,7 +1,8 @@
 """The dataset folder, as it is read: images, manifest and description."""
 
+import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,18 @@ class Dataset:
             raise InvalidDataset(f"The dataset in {folder} has labels that are not its classes.")
         return dataset
 
+    def verify(self) -> None:
+        """Read all of it and check it against its digest.
+
+        Raises:
+            InvalidDataset: something is missing or was changed.
+        """
+        arrays = [self.images] if self.masks is None else [self.images, self.masks]
+        digests = [hashlib.sha256(array.data).hexdigest() for array in arrays]
+        lines = ["\t".join(row.values()) for row in self.manifest.to_pylist()]
+        if digest_of(digests + lines) != self.digest:
+            raise InvalidDataset(f"The dataset in {self.folder} is not what its description says.")
+
     def column(self, name: str) -> list[str]:
         """A column of the manifest, one text an image."""
         values: list[str] = self.manifest[name].to_pylist()
@@ -139,6 +152,11 @@ class Dataset:
         if name not in SPLITS:
             raise ValueError(f"{name!r} is no split; there are {', '.join(SPLITS)}")
         return np.flatnonzero(np.array(self.column("split")) == name).astype(np.int64)
+
+
+def digest_of(lines: Sequence[str]) -> str:
+    """The sha256 of lines: those of a manifest, after the digest of each array."""
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def list_datasets(folder: Path) -> list[Dataset]:

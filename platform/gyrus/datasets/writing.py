@@ -26,6 +26,7 @@ from gyrus.datasets.dataset import (
     WITHOUT_TUMOUR,
     Description,
     Refused,
+    digest_of,
 )
 from gyrus.errors import Conflict, InvalidDataset
 from gyrus.preprocessing import PREPROCESSING, SIZE
@@ -135,13 +136,9 @@ def describe(
             label for label in classes if not WITHOUT_TUMOUR.fullmatch(re.sub("[^a-z]", "", label))
         ],
         counts={split: {label: counts[split, label] for label in classes} for split in SPLITS},
-        digest=_digest([array.digest.hexdigest() for array in arrays] + lines),
-        split_digest=_digest([f"{row.source}\t{row.sha256}\t{row.split}" for row in rows]),
+        digest=digest_of([array.digest.hexdigest() for array in arrays] + lines),
+        split_digest=digest_of([f"{row.source}\t{row.sha256}\t{row.split}" for row in rows]),
         preprocessing=dict(PREPROCESSING),
         refused=list(refused),
     )
     (folder / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n")
-
-
-def _digest(lines: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

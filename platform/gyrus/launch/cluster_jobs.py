@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -33,17 +33,18 @@ COLOURS = re.compile("\x1b\\[[0-9;]*m")
 
 
 class RayJobs:
-    """The trainings of one namespace. `data` is where its pods find datasets, weights and runs.
+    """The trainings of one namespace.
 
-    A job that lost its head is submitted again by the operator, and goes on from its checkpoint.
-    One that is cancelled, or older than the template keeps it, is gone from Kubernetes.
+    `data` is the folder, or the address, where its pods find datasets, weights and runs. A job that
+    lost its head is submitted again by the operator, and goes on from its checkpoint. One that is
+    cancelled, or older than the template keeps it, is gone from Kubernetes.
     """
 
     def __init__(
         self,
         template: Path,
         namespace: str,
-        data: PurePosixPath,
+        data: str,
         registry_uri: str,
         *,
         apis: Apis | None = None,

@@ -1,9 +1,9 @@
 """Training jobs: what is asked, how they go, and what every launcher of them can do."""
 
+import posixpath
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import PurePath
 from typing import Annotated, Literal, Protocol
 
 from pydantic import BaseModel, Field
@@ -95,12 +95,16 @@ def run_name(dataset: str, model: str) -> str:
     return f"{words or 'run'}-{model}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
 
 
-def training_arguments(request: TrainingRequest, data: PurePath) -> list[str]:
-    """The arguments of `python -m training_jobs` where `data` holds datasets, weights and runs."""
+def training_arguments(request: TrainingRequest, data: str) -> list[str]:
+    """The arguments of `python -m training_jobs`.
+
+    `data` is the folder, or the address (`s3://bucket/path`), of datasets, weights and runs.
+    """
     options = request.model_dump()
     if request.weights not in {"none", "imagenet"}:
-        options["weights"] = data / "weights" / request.weights
-    options |= {"dataset": data / "datasets" / request.dataset, "storage": data / "runs"}
+        options["weights"] = posixpath.join(data, "weights", request.weights)
+    options["dataset"] = posixpath.join(data, "datasets", request.dataset)
+    options["storage"] = posixpath.join(data, "runs")
     pairs = ((f"--{name.replace('_', '-')}", str(value)) for name, value in options.items())
     return [word for pair in pairs for word in pair]
 

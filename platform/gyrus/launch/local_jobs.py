@@ -56,7 +56,7 @@ class LocalTrainings:
             raise NotFound(f"There is no weights file {weights}.")
         if (self._runs / request.run / "config.json").exists():
             raise Conflict(f"A run named {request.run} is there already. Name another.")
-        return self._start(request, training_arguments(request, self.home))
+        return self._start(request, training_arguments(request, str(self.home)))
 
     def resume(self, job_id: str) -> Job:
         """Go on with a run that ended before its time, as it was asked.

@@ -6,7 +6,6 @@ pods that submitted it.
 
 import shlex
 from datetime import UTC, datetime, timedelta
-from pathlib import PurePosixPath
 from typing import Any
 
 from pydantic import ValidationError
@@ -36,9 +35,7 @@ DEPLOYMENT_STATES: dict[str, State] = {
 """What the operator says of a job that has or had a cluster; all else is yet to run."""
 
 
-def rayjob(
-    template: dict[str, Any], request: TrainingRequest, data: PurePosixPath
-) -> dict[str, Any]:
+def rayjob(template: dict[str, Any], request: TrainingRequest, data: str) -> dict[str, Any]:
     """The RayJob of a training: the template with a name, a command and so many workers.
 
     Raises:
