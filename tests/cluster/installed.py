@@ -122,11 +122,20 @@ class Installed:
         until(lambda: not self._unsettled(), seconds, self._unsettled)
 
     def _unsettled(self) -> list[str]:
-        """What of Ray is still on its way: one cluster, with all of its pods ready, is the end."""
+        """What of Ray is still on its way to one cluster, with a head and the fewest workers.
+
+        The autoscaler may have more, which are empty, and so not ready, until it takes them away.
+        """
         clusters = json.loads(self.kubectl("get", "rayclusters", "-o", "json"))["items"]
-        pods = json.loads(self.kubectl("get", "pods", "-l", "ray.io/node-type", "-o", "json"))
-        waiting = [one["metadata"]["name"] for one in pods["items"] if not is_ready(one)]
-        return waiting + [one["metadata"]["name"] for one in clusters[1:]]
+        pods = json.loads(self.kubectl("get", "pods", "-l", "ray.io/node-type", "-o", "json"))[
+            "items"
+        ]
+        missing = [one["metadata"]["name"] for one in pods if not is_ready(one)]
+        wanted = 1 + sum(one["spec"]["workerGroupSpecs"][0]["minReplicas"] for one in clusters)
+        going = any("deletionTimestamp" in one["metadata"] for one in pods)
+        has_head = any(is_head(one) and is_ready(one) for one in pods)
+        is_whole = len(clusters) == 1 and has_head and len(pods) - len(missing) >= wanted
+        return [] if is_whole and not going else ["Ray's pods", *missing]
 
     @contextmanager
     def forward(self, service: str, port: int) -> Iterator[str]:
@@ -266,6 +275,11 @@ def is_ready(pod: dict[str, Any]) -> bool:
     return "deletionTimestamp" not in pod["metadata"] and any(
         one["type"] == "Ready" and one["status"] == "True" for one in conditions
     )
+
+
+def is_head(pod: dict[str, Any]) -> bool:
+    """Whether a pod is the head of a Ray cluster."""
+    return bool(pod["metadata"]["labels"]["ray.io/node-type"] == "head")
 
 
 def answers(url: str) -> bool:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.cluster.installed import Installed, assert_unharmed, until
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 RATE = 5.0
 SECONDS = float(os.environ.get("GYRUS_TEST_SECONDS", "30"))

@@ -6,7 +6,7 @@ from gyrus.imaging import encode_png
 from gyrus.phantom import draw
 from tests.cluster.installed import Installed
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 
 def test_helm_test_passes(served: Installed) -> None:

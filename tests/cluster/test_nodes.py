@@ -7,7 +7,7 @@ import pytest
 
 from tests.cluster.installed import Installed, assert_unharmed, until
 
-pytestmark = pytest.mark.nodes
+pytestmark = [pytest.mark.nodes, pytest.mark.timeout(1800)]
 
 GATEWAY = "app.kubernetes.io/component=gateway"
 WORKER = "ray.io/node-type=worker,app.kubernetes.io/component=serving"

@@ -4,7 +4,7 @@ import pytest
 
 from tests.cluster.installed import Installed
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 ACCOUNT = "system:serviceaccount:gyrus-test:gyrus-gateway"
 

@@ -7,7 +7,7 @@ from gyrus.phantom import draw
 from tests.cluster.installed import Cluster, Installed
 from tests.rendering import CHART
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 NAMESPACE = "gyrus-second"
 

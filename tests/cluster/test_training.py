@@ -15,7 +15,7 @@ from gyrus.phantom import draw
 from tests.cluster.installed import Installed
 from tests.rendering import ROOT
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 DATASET = "drawn"
 URL = "/v1/training-jobs"
