@@ -1,11 +1,8 @@
 """A training from the API: it loses one of its pods, goes on, and its model is served."""
 
 import json
-from collections.abc import Iterator
-from typing import Any
 
 import cv2
-import httpx
 import numpy as np
 import pytest
 import yaml
@@ -13,6 +10,7 @@ import yaml
 from gyrus.imaging import encode_png
 from gyrus.phantom import draw
 from tests.cluster.installed import Installed
+from tests.events import follow
 from tests.rendering import ROOT
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
@@ -37,18 +35,6 @@ def dataset(served: Installed) -> str:
     finished = ("--for=condition=Complete", "--timeout=5m", "job/gyrus-dataset")
     served.cluster.kubectl("-n", namespace, "wait", *finished)
     return DATASET
-
-
-def follow(api: httpx.Client, run: str) -> Iterator[dict[str, Any]]:
-    """The progress of a run, as the event stream tells it."""
-    with api.stream("GET", f"{URL}/{run}/events", timeout=600) as stream:
-        name = ""
-        for line in stream.iter_lines():
-            kind, _, value = line.partition(": ")
-            if kind == "event":
-                name = value
-            elif kind == "data" and name == "progress":
-                yield json.loads(value)
 
 
 def test_a_run_survives_a_worker_and_its_model_is_served(served: Installed, dataset: str) -> None:

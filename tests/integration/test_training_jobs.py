@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from gyrus.plots import NAMES
+from tests.events import follow
 
 pytestmark = pytest.mark.ray
 
@@ -24,19 +25,6 @@ def admin(running: Any) -> Iterator[httpx.Client]:
         token = client.post("/v1/token", data=form).json()["access_token"]
         client.headers["Authorization"] = f"Bearer {token}"
         yield client
-
-
-def follow(client: httpx.Client, job: str) -> Iterator[dict[str, Any]]:
-    """The progress that the event stream tells, as it comes."""
-    with client.stream("GET", f"{URL}/{job}/events") as stream:
-        assert stream.headers["Content-Type"].startswith("text/event-stream")
-        name = ""
-        for line in stream.iter_lines():
-            field, _, value = line.partition(": ")
-            if field == "event":
-                name = value
-            elif field == "data" and name == "progress":
-                yield json.loads(value)
 
 
 def test_a_training_is_followed_to_its_model(admin: httpx.Client, running: Any) -> None:
