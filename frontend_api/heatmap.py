@@ -1,10 +1,9 @@
 """Draws a stored class activation map over the image that the model saw."""
 
 import io
+import struct
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 ColorMap = Literal["inferno", "viridis", "jet", "gray"]
@@ -21,30 +20,39 @@ _STOPS = {
 }
 
 
-def read_cam(data: bytes, shape: tuple[int, int, int]) -> NDArray[np.float32]:
-    """The stored maps, (classes, rows, columns), from little-endian float16."""
-    return np.frombuffer(data, "<f2").astype(np.float32).reshape(shape)
+def read_cam(data: bytes, shape: tuple[int, int, int], index: int) -> Image.Image:
+    """One map out of (classes, rows, columns) little-endian float16; nothing in it is negative."""
+    _, rows, columns = shape
+    count = rows * columns
+    cam = Image.new("F", (columns, rows))
+    values = struct.unpack_from(f"<{count}e", data, 2 * count * index)
+    cam.putdata([max(0.0, value) for value in values])
+    return cam
 
 
-def draw(thumbnail: bytes, cam: NDArray[np.float32], opacity: float, colormap: ColorMap) -> bytes:
-    """A PNG of one map (rows, columns) over the thumbnail, which is our own gray PNG.
+def draw(thumbnail: bytes, cam: Image.Image, opacity: float, colormap: ColorMap) -> bytes:
+    """A PNG of one map over the thumbnail, which is our own gray PNG.
 
     The map is scaled to its own maximum. At opacity 1 only the map is seen.
     """
-    gray = Image.open(io.BytesIO(thumbnail), formats=["PNG"]).convert("L")
-    positive = np.nan_to_num(np.maximum(cam, 0)).astype(np.float32)
-    large = np.asarray(Image.fromarray(positive).resize(gray.size, Image.Resampling.BILINEAR))
-    level = np.rint(large / max(float(large.max()), 1e-6) * 255).astype(np.uint8)
-    below = np.asarray(gray, np.float32)[..., np.newaxis]
-    blended = opacity * _table(colormap)[level] + (1 - opacity) * below
+    image = Image.open(io.BytesIO(thumbnail), formats=["PNG"]).convert("RGB")
+    large = cam.resize(image.size, Image.Resampling.BILINEAR)
+    top: float = large.getextrema()[1]  # type: ignore[assignment]  # it has one channel
+    scale = 255 / max(top, 1e-6)
+    level = large.point(lambda value: value * scale + 0.5).convert("L")
+    level.putpalette(_palette(colormap))
     file = io.BytesIO()
-    Image.fromarray(np.rint(blended).astype(np.uint8)).save(file, "PNG")
+    Image.blend(image, level.convert("RGB"), opacity).save(file, "PNG")
     return file.getvalue()
 
 
-def _table(colormap: ColorMap) -> NDArray[np.float32]:
+def _palette(colormap: ColorMap) -> bytes:
     """256 colours, red, green and blue."""
-    stops = np.array([list(bytes.fromhex(one)) for one in _STOPS[colormap].split()])
-    places = np.linspace(0, len(stops) - 1, 256)
-    channels = [np.interp(places, range(len(stops)), channel) for channel in stops.T]
-    return np.stack(channels, axis=1).astype(np.float32)
+    stops = [bytes.fromhex(one) for one in _STOPS[colormap].split()]
+    palette = bytearray()
+    for level in range(256):
+        place = level / 255 * (len(stops) - 1)
+        left = min(int(place), len(stops) - 2)
+        pairs = zip(stops[left], stops[left + 1], strict=True)
+        palette += bytes(round(a + (place - left) * (b - a)) for a, b in pairs)
+    return bytes(palette)

@@ -141,7 +141,7 @@ class PredictionService:
         if name not in row.classes:
             raise InputError(f"There is no such class. Choose one of {', '.join(row.classes)}.")
         classes, rows, columns = row.cam_shape
-        cam = heatmap.read_cam(row.cam, (classes, rows, columns))[row.classes.index(name)]
+        cam = heatmap.read_cam(row.cam, (classes, rows, columns), row.classes.index(name))
         return await anyio.to_thread.run_sync(heatmap.draw, row.thumbnail, cam, opacity, colormap)
 
     async def _with_pictures(self, user_id: str, prediction_id: str) -> Prediction:

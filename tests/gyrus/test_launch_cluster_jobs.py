@@ -1,23 +1,24 @@
 """Training jobs on a cluster, against a Kubernetes that only remembers."""
 
+import json
 import shlex
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+import httpx2
 import pytest
 import yaml
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import MaxRetryError
 
 from gyrus.errors import Conflict, InputError, NotFound, TrainingFailed, Unavailable
 from gyrus.launch.cluster_jobs import RayJobs
 from gyrus.launch.jobs import TrainingRequest, follow
-from gyrus.launch.kubernetes_api import Apis
 from gyrus.progress import Progress
+from tests.kubernetes import client_of, refusal
 
 NAMESPACE = "gyrus-training"
+RAYJOBS = f"/apis/ray.io/v1/namespaces/{NAMESPACE}/rayjobs"
+PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 TEMPLATE = """
 apiVersion: ray.io/v1
@@ -33,106 +34,82 @@ spec:
 """
 
 
-class FakeObjects:
-    """RayJobs by name; `then` is what happens to their status at each look."""
+class Cluster:
+    """RayJobs by name and the logs of the pods that submitted `one`, behind a launcher.
 
-    def __init__(self) -> None:
+    `then` is what happens to a job's status at each look. A log that is a number is the status
+    that asking for it gives.
+    """
+
+    def __init__(self, folder: Path) -> None:
         self.items: dict[str, dict[str, Any]] = {}
         self.then: list[dict[str, str] | None] = []
-        self.fault: Exception | None = None
+        self.logs: dict[str, str | int] = {}
+        self.asked: list[httpx2.QueryParams] = []
+        self.fault: httpx2.Response | Exception | None = None
+        self.template = folder / "rayjob.yaml"
+        self.template.write_text(TEMPLATE)
+        self.jobs = RayJobs(
+            self.template, NAMESPACE, "/data", "http://mlflow", client=client_of(self.api), poll_s=0
+        )
 
-    def create_namespaced_custom_object(
-        self, group: str, version: str, namespace: str, plural: str, body: Any, **_: Any
-    ) -> Any:
-        self._check(group, version, namespace, plural)
-        name = body["metadata"]["name"]
-        if name in self.items:
-            raise ApiException(status=409, reason="AlreadyExists")
-        number = len(self.items)
-        body["metadata"]["creationTimestamp"] = f"2026-01-01T00:00:0{number}Z"
-        self.items[name] = body
-        return body
+    def api(self, request: httpx2.Request) -> httpx2.Response:
+        if isinstance(self.fault, Exception):
+            raise self.fault
+        if self.fault is not None:
+            return self.fault
+        path = request.url.path
+        if path.startswith(PODS):
+            return self._pods(path.removeprefix(PODS), request.url.params)
+        assert path.startswith(RAYJOBS)
+        return self._rayjobs(request.method, path.removeprefix(RAYJOBS).strip("/"), request)
 
-    def list_namespaced_custom_object(
-        self, group: str, version: str, namespace: str, plural: str, **given: Any
-    ) -> Any:
-        self._check(group, version, namespace, plural)
-        assert given["label_selector"] == "gyrus.dev/run"
-        return {"items": list(self.items.values())}
-
-    def get_namespaced_custom_object(
-        self, group: str, version: str, namespace: str, plural: str, name: str, **_: Any
-    ) -> Any:
-        self._check(group, version, namespace, plural)
-        if self.then:
+    def _rayjobs(self, method: str, name: str, request: httpx2.Request) -> httpx2.Response:
+        if method == "POST":
+            return self._create(json.loads(request.content))
+        if not name:
+            assert request.url.params["labelSelector"] == "gyrus.dev/run"
+            return httpx2.Response(200, json=listed(list(self.items.values())))
+        if method == "GET" and self.then:
             status = self.then.pop(0)
             if status is None:
                 del self.items[name]
             else:
                 self.items[name]["status"] = status
         if name not in self.items:
-            raise ApiException(status=404, reason="Not Found")
-        return self.items[name]
+            return refusal(404, "NotFound")
+        found = self.items[name]
+        if method == "DELETE":
+            del self.items[name]
+        return httpx2.Response(200, json=found)
 
-    def delete_namespaced_custom_object(
-        self, group: str, version: str, namespace: str, plural: str, name: str, **_: Any
-    ) -> Any:
-        self._check(group, version, namespace, plural)
-        del self.items[name]
+    def _create(self, body: dict[str, Any]) -> httpx2.Response:
+        name = body["metadata"]["name"]
+        if name in self.items:
+            return refusal(409, "AlreadyExists")
+        body["metadata"]["creationTimestamp"] = f"2026-01-01T00:00:0{len(self.items)}Z"
+        self.items[name] = body
+        return httpx2.Response(201, json=body)
 
-    def _check(self, *where: str) -> None:
-        assert where == ("ray.io", "v1", NAMESPACE, "rayjobs")
-        if self.fault is not None:
-            raise self.fault
-
-
-class FakeCore:
-    """The pods that submitted jobs; a text, or the status that asking for it gives."""
-
-    def __init__(self) -> None:
-        self.logs: dict[str, str | int] = {}
-        self.asked: list[dict[str, Any]] = []
-
-    def list_namespaced_pod(self, namespace: str, *, label_selector: str, **_: Any) -> Any:
-        assert (namespace, label_selector) == (NAMESPACE, "job-name=one")
+    def _pods(self, path: str, params: httpx2.QueryParams) -> httpx2.Response:
+        if path:
+            self.asked.append(params)
+            log = self.logs[path.strip("/").removesuffix("/log")]
+            return refusal(log, "any") if isinstance(log, int) else httpx2.Response(200, text=log)
+        assert params["labelSelector"] == "job-name=one"
         pods = [
-            SimpleNamespace(
-                metadata=SimpleNamespace(
-                    name=name, creation_timestamp=BEGAN + timedelta(hours=number)
-                )
-            )
-            for number, name in enumerate(self.logs)
+            {"metadata": {"name": name, "creationTimestamp": f"2026-01-01T0{hour}:00:00Z"}}
+            for hour, name in enumerate(self.logs)
         ]
-        return SimpleNamespace(items=pods[::-1])
-
-    def read_namespaced_pod_log(self, name: str, namespace: str, **given: Any) -> str:
-        self.asked.append(given)
-        text = self.logs[name]
-        if isinstance(text, int):
-            raise ApiException(status=text)
-        return text
-
-
-class Cluster:
-    """A launcher and the fakes that it speaks to."""
-
-    def __init__(self, folder: Path) -> None:
-        self.objects, self.core = FakeObjects(), FakeCore()
-        template = folder / "rayjob.yaml"
-        template.write_text(TEMPLATE)
-        self.jobs = RayJobs(
-            template,
-            NAMESPACE,
-            "/data",
-            "http://mlflow",
-            apis=Apis(self.objects, self.core),
-            poll_s=0,
-        )
-        self.template = template
+        return httpx2.Response(200, json=listed(pods[::-1]))
 
     def tells(self, *events: Progress, pod: str = "one-abcde", noise: str = "") -> None:
         lines = [noise, *(event.model_dump_json() for event in events), "Job succeeded"]
-        self.core.logs[pod] = "\n".join(lines)
+        self.logs[pod] = "\n".join(lines)
+
+
+def listed(items: list[Any]) -> dict[str, Any]:
+    return {"metadata": {"resourceVersion": "1"}, "items": items}
 
 
 @pytest.fixture
@@ -167,7 +144,7 @@ FAILED = {
 def test_a_rayjob_is_the_template_with_a_name_a_command_and_workers(cluster: Cluster) -> None:
     job = cluster.jobs.create(asked(weights="own.h5"))
     assert (job.id, job.state, job.request) == ("one", "pending", asked(weights="own.h5"))
-    made = cluster.objects.items["one"]
+    made = cluster.items["one"]
     assert made["metadata"]["labels"] == {
         "app.kubernetes.io/name": "gyrus",
         "gyrus.dev/run": "one",
@@ -214,14 +191,14 @@ def test_the_operators_words_become_states(
     cluster: Cluster, status: dict[str, str], state: str
 ) -> None:
     cluster.jobs.create(asked())
-    cluster.objects.items["one"]["status"] = status
+    cluster.items["one"]["status"] = status
     assert cluster.jobs.get("one").state == state
     assert [job.state for job in cluster.jobs.jobs()] == [state]
 
 
 def test_a_finished_job_names_its_version_and_end(cluster: Cluster) -> None:
     cluster.jobs.create(asked())
-    cluster.objects.items["one"]["status"] = COMPLETE
+    cluster.items["one"]["status"] = COMPLETE
     cluster.tells(
         told(1, "epoch"), told(2, "done", message="version 7"), noise="\x1b[33ma warning\x1b[39m"
     )
@@ -237,17 +214,17 @@ def test_events_come_from_the_pods_as_they_tell_them(cluster: Cluster) -> None:
         told(2, "epoch", epoch=2),
         told(3, "done", message="version 1"),
     ]
-    cluster.core.logs["one-abcde"] = 400  # its container is being made
+    cluster.logs["one-abcde"] = 400  # its container is being made
     stream = cluster.jobs.events("one")
     assert next(stream) is None
-    cluster.objects.items["one"]["status"] = RUNNING
+    cluster.items["one"]["status"] = RUNNING
     cluster.tells(events[0])
     assert [next(stream), next(stream)] == [events[0], None]
-    assert "since_seconds" not in cluster.core.asked[-1]
+    assert "sinceSeconds" not in cluster.asked[-1]
     cluster.tells(*events)
-    cluster.objects.items["one"]["status"] = COMPLETE
+    cluster.items["one"]["status"] = COMPLETE
     assert list(stream) == events[1:]
-    assert cluster.core.asked[-1]["since_seconds"] > 60
+    assert int(cluster.asked[-1]["sinceSeconds"]) > 60
     assert [e for e in cluster.jobs.events("one", events[1].time) if e] == events[2:]
 
 
@@ -260,14 +237,14 @@ def test_a_retried_job_goes_on_with_what_its_new_pod_tells(cluster: Cluster) -> 
     )
     cluster.tells(first)
     cluster.tells(restart, done, pod="one-retried")
-    cluster.objects.items["one"]["status"] = COMPLETE
+    cluster.items["one"]["status"] = COMPLETE
     assert list(follow(cluster.jobs, "one")) == [first, restart, done]
 
 
 def test_the_last_event_is_waited_for_when_the_job_ended_before_it_came(cluster: Cluster) -> None:
     cluster.jobs.create(asked())
     cluster.tells(told(1, "epoch"))
-    cluster.objects.items["one"]["status"] = COMPLETE
+    cluster.items["one"]["status"] = COMPLETE
     stream = cluster.jobs.events("one")
     assert [next(stream), next(stream)] == [told(1, "epoch"), None]
     cluster.tells(told(1, "epoch"), told(2, "done", message="version 1"))
@@ -277,7 +254,7 @@ def test_the_last_event_is_waited_for_when_the_job_ended_before_it_came(cluster:
 def test_a_job_that_could_not_tell_its_end_ends_with_the_operators_words(cluster: Cluster) -> None:
     cluster.jobs.create(asked())
     cluster.tells(told(1, "epoch"))
-    cluster.objects.then = [RUNNING, RUNNING, FAILED]
+    cluster.then = [RUNNING, RUNNING, FAILED]
     with pytest.raises(TrainingFailed, match="lost too often"):
         list(follow(cluster.jobs, "one"))
     job = cluster.jobs.get("one")
@@ -301,7 +278,7 @@ def test_a_cancelled_job_is_gone_and_its_followers_are_told(cluster: Cluster) ->
 
 def test_a_job_that_is_being_deleted_is_cancelled(cluster: Cluster) -> None:
     cluster.jobs.create(asked())
-    cluster.objects.items["one"]["metadata"]["deletionTimestamp"] = "2026-01-01T00:05:00Z"
+    cluster.items["one"]["metadata"]["deletionTimestamp"] = "2026-01-01T00:05:00Z"
     job = cluster.jobs.get("one")
     assert (job.state, job.ended_at) == ("cancelled", datetime(2026, 1, 1, 0, 5, tzinfo=UTC))
     with pytest.raises(Conflict, match="ended already"):
@@ -312,7 +289,7 @@ def test_a_job_that_is_being_deleted_is_cancelled(cluster: Cluster) -> None:
 def test_a_rayjob_of_someone_else_is_no_training_job(
     cluster: Cluster, annotations: dict[str, str]
 ) -> None:
-    cluster.objects.items["one"] = {
+    cluster.items["one"] = {
         "metadata": {"name": "one", "labels": {"gyrus.dev/run": "one"}, "annotations": annotations}
     }
     assert cluster.jobs.jobs() == []
@@ -322,12 +299,12 @@ def test_a_rayjob_of_someone_else_is_no_training_job(
 
 @pytest.mark.parametrize(
     "fault",
-    [ApiException(status=403, reason="Forbidden"), MaxRetryError(None, "/")],  # type: ignore[arg-type]
+    [refusal(403, "Forbidden"), httpx2.ConnectError("no route")],
 )
 def test_a_kubernetes_that_does_not_answer_is_unavailable(
-    cluster: Cluster, fault: Exception
+    cluster: Cluster, fault: httpx2.Response | Exception
 ) -> None:
-    cluster.objects.fault = fault
+    cluster.fault = fault
     for question in (cluster.jobs.jobs, lambda: cluster.jobs.create(asked())):
         with pytest.raises(Unavailable, match="Kubernetes"):
             question()

@@ -1,21 +1,21 @@
-"""Models into the replicas of a RayService, over a fake of the Kubernetes API."""
+"""Models into the replicas of a RayService, over a Kubernetes that only remembers."""
 
-import copy
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
+import httpx2
 import pytest
-import urllib3.exceptions
 import yaml
-from kubernetes.client.exceptions import ApiException
 
 from gyrus.errors import Unavailable
 from gyrus.launch.kubernetes import RayService
 from gyrus.launch.replicas import AGREEING
 from gyrus.registry import ModelVersion
 from tests.bundles import CARD
+from tests.kubernetes import client_of, refusal
 
 SOURCE = "mlflow-artifacts:/1/run/artifacts/bundle"
 MODEL = ModelVersion(
@@ -59,28 +59,26 @@ class FakeCluster:
         self.slow_answers = 3
         self.asked: list[str] = []
         self.refusal: dict[str, str] | None = None
-        self.fails: Exception | None = None
+        self.fails: httpx2.Response | Exception | None = None
 
-    def get_namespaced_custom_object(self, *names: str, _request_timeout: Any) -> object:
-        assert names == ("ray.io", "v1", "team", "rayservices", "gyrus")
-        if self.fails is not None:
+    def api(self, request: httpx2.Request) -> httpx2.Response:
+        """The Kubernetes API."""
+        assert request.url.path == "/apis/ray.io/v1/namespaces/team/rayservices/gyrus"
+        if isinstance(self.fails, Exception):
             raise self.fails
-        return copy.deepcopy(self.service)
-
-    def patch_namespaced_custom_object(
-        self, *names: Any, _content_type: str, _request_timeout: Any
-    ) -> object:
-        *key, body = names
-        assert key == ["ray.io", "v1", "team", "rayservices", "gyrus"]
-        assert _content_type == "application/merge-patch+json"
-        if self.conflicts:
-            self.conflicts -= 1
-            self.service["metadata"]["resourceVersion"] += "1"
-        if body["metadata"]["resourceVersion"] != self.service["metadata"]["resourceVersion"]:
-            raise ApiException(status=409, reason="Conflict")
-        self.patches.append(body)
-        self.service["spec"] |= body["spec"]
-        return self.service
+        if self.fails is not None:
+            return self.fails
+        if request.method == "PATCH":
+            assert request.headers["Content-Type"] == "application/merge-patch+json"
+            body = json.loads(request.content)
+            if self.conflicts:
+                self.conflicts -= 1
+                self.service["metadata"]["resourceVersion"] += "1"
+            if body["metadata"]["resourceVersion"] != self.service["metadata"]["resourceVersion"]:
+                return refusal(409, "Conflict")
+            self.patches.append(body)
+            self.service["spec"] |= body["spec"]
+        return httpx2.Response(200, json=self.service)
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         """A replica's answer: it comes late, then with the old model, then with the new one."""
@@ -102,7 +100,12 @@ class FakeCluster:
 def ray_service(cluster: FakeCluster) -> RayService:
     transport = httpx.MockTransport(cluster.answer)
     return RayService(
-        "gyrus", "team", "http://serve:8000", "secret", api=cluster, transport=transport
+        "gyrus",
+        "team",
+        "http://serve:8000",
+        "secret",
+        client=client_of(cluster.api),
+        transport=transport,
     )
 
 
@@ -151,12 +154,15 @@ def test_replicas_that_keep_the_old_model_are_unavailable() -> None:
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
-        (ApiException(status=404, reason="Not Found"), "RayService gyrus in .* team: 404 Not"),
-        (ApiException(status=403, reason="Forbidden"), "403 Forbidden"),
-        (urllib3.exceptions.HTTPError("no route"), "Kubernetes does not answer"),
+        (refusal(404, "NotFound"), "RayService gyrus in .* team: 404 Not"),
+        (refusal(403, "Forbidden"), "403 Forbidden"),
+        (httpx2.Response(502, text="<html>"), "502 Bad Gateway"),
+        (httpx2.ConnectError("no route"), "Kubernetes does not answer"),
     ],
 )
-def test_a_cluster_that_refuses_is_unavailable(error: Exception, sentence: str) -> None:
+def test_a_cluster_that_refuses_is_unavailable(
+    error: httpx2.Response | Exception, sentence: str
+) -> None:
     cluster = FakeCluster()
     cluster.fails = error
     with pytest.raises(Unavailable, match=sentence):

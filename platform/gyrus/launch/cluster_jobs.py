@@ -2,23 +2,24 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import yaml
+from lightkube import Client, operators
+from lightkube.resources.core_v1 import Pod
 
 from gyrus.errors import Conflict, NotFound
 from gyrus.launch.jobs import ALIVE, CANCELLED, Job, TrainingRequest
-from gyrus.launch.kubernetes_api import RAY, TIMEOUT_S, Apis, answering
+from gyrus.launch.kubernetes_api import RayJob, answering, connect
 from gyrus.launch.rayjob import RUN_LABEL, cut_short, is_ours, job_of, rayjob, state_of
 from gyrus.plots import PlotName, fetch_plot
 from gyrus.progress import Progress, parse_events
-
-PLURAL = "rayjobs"
 
 POLL_S = 2.0
 SKEW_S = 60
@@ -47,36 +48,30 @@ class RayJobs:
         data: str,
         registry_uri: str,
         *,
-        apis: Apis | None = None,
+        client: Client | None = None,
         poll_s: float = POLL_S,
     ) -> None:
         self._template = template
         self._namespace = namespace
         self._data = data
         self._registry_uri = registry_uri
-        self._given = apis
+        self._given = client
         self._poll_s = poll_s
 
     def create(self, request: TrainingRequest) -> Job:
         """Start a training; whether its dataset is there is seen when it runs."""
         body = rayjob(yaml.safe_load(self._template.read_text()), request, self._data)
         with _answering(request.run):
-            made = self._apis.objects.create_namespaced_custom_object(
-                *RAY, self._namespace, PLURAL, body, _request_timeout=TIMEOUT_S
-            )
+            made = self._client.create(RayJob(**body), namespace=self._namespace)
         return job_of(made, None)
 
     def jobs(self) -> list[Job]:
         """All jobs that Kubernetes keeps, newest first."""
         with _answering():
-            found: Any = self._apis.objects.list_namespaced_custom_object(
-                *RAY,
-                self._namespace,
-                PLURAL,
-                label_selector=RUN_LABEL,
-                _request_timeout=TIMEOUT_S,
+            found = self._client.list(
+                RayJob, namespace=self._namespace, labels={RUN_LABEL: operators.exists()}
             )
-        ours = [one for one in found["items"] if is_ours(one)]
+            ours = [one for one in found if is_ours(one)]
         jobs = [job_of(one, self._last(one["metadata"]["name"])) for one in ours]
         return sorted(jobs, key=lambda job: job.created_at, reverse=True)
 
@@ -89,9 +84,7 @@ class RayJobs:
         if self.get(job_id).state not in ALIVE:
             raise Conflict(f"The training job {job_id} has ended already.")
         with _answering(job_id):
-            self._apis.objects.delete_namespaced_custom_object(
-                *RAY, self._namespace, PLURAL, job_id, _request_timeout=TIMEOUT_S
-            )
+            self._client.delete(RayJob, job_id, namespace=self._namespace)
 
     def events(self, job_id: str, after: datetime | None = None) -> Iterator[Progress | None]:
         """What a job told later than `after`, then what it tells, until it ends."""
@@ -111,14 +104,12 @@ class RayJobs:
         return fetch_plot(self._registry_uri, version, name)
 
     @cached_property
-    def _apis(self) -> Apis:
-        return self._given or Apis.connect()
+    def _client(self) -> Client:
+        return self._given or connect()
 
     def _read(self, job_id: str) -> Any:
         with _answering(job_id):
-            found: Any = self._apis.objects.get_namespaced_custom_object(
-                *RAY, self._namespace, PLURAL, job_id, _request_timeout=TIMEOUT_S
-            )
+            found = self._client.get(RayJob, job_id, namespace=self._namespace)
         if not is_ours(found):
             raise NotFound(f"There is no training job {job_id}.")
         return found
@@ -135,12 +126,11 @@ class RayJobs:
                 now = max(since + timedelta(milliseconds=1), datetime.now(UTC))
                 yield cut_short(job_id, now, CANCELLED)
                 return
-            window = {}
+            window = None
             if since.year > 1:
-                seconds = (datetime.now(UTC) - since).total_seconds()
-                window = {"since_seconds": max(int(seconds), 0) + SKEW_S}
+                window = max(int((datetime.now(UTC) - since).total_seconds()), 0) + SKEW_S
             last: Progress | None = None
-            for event in parse_events(self._lines(job_id, **window)):
+            for event in parse_events(self._lines(job_id, seconds=window)):
                 last = event
                 if event.time > since:
                     since = event.time
@@ -161,42 +151,47 @@ class RayJobs:
         events = parse_events(self._lines(job_id, tail_lines=LAST_LINES))
         return events[-1] if events else None
 
-    def _lines(self, job_id: str, **which: int) -> str:
-        """What the pods that submitted a job wrote, oldest first: a retried one has several."""
-        from kubernetes.client.exceptions import ApiException
+    def _lines(
+        self, job_id: str, *, seconds: int | None = None, tail_lines: int | None = None
+    ) -> str:
+        """What the pods that submitted a job wrote, oldest first: a retried one has several.
 
-        core = self._apis.core
+        Of each only that of the last `seconds`, or the last lines.
+        """
         texts = []
         with _answering(job_id):
-            found = core.list_namespaced_pod(
-                self._namespace, label_selector=f"job-name={job_id}", _request_timeout=TIMEOUT_S
-            )
-            for pod in sorted(found.items, key=lambda pod: pod.metadata.creation_timestamp):
-                name = pod.metadata.name
+            pods = self._client.list(Pod, namespace=self._namespace, labels={"job-name": job_id})
+            for name in _oldest_first(pods):
                 try:
-                    text: str = core.read_namespaced_pod_log(
-                        name, self._namespace, _request_timeout=TIMEOUT_S, **which
+                    lines = self._client.log(
+                        name, namespace=self._namespace, since=seconds, tail_lines=tail_lines
                     )
-                    texts.append(text)
-                except ApiException as error:
+                    texts.append("".join(lines))
+                except httpx2.HTTPStatusError as error:
                     # It has not started yet, or is gone since.
-                    if error.status not in {400, 404}:
+                    if error.response.status_code not in {400, 404}:
                         raise
         return "\n".join(texts)
+
+
+def _oldest_first(pods: Iterable[Pod]) -> list[str]:
+    """The pods' names."""
+    metadata = [pod.metadata for pod in pods if pod.metadata is not None]
+    metadata.sort(key=lambda one: one.creationTimestamp or datetime.max.replace(tzinfo=UTC))
+    return [one.name for one in metadata if one.name]
 
 
 @contextmanager
 def _answering(job_id: str = "") -> Iterator[None]:
     """What Kubernetes refuses within the block becomes an error of ours."""
-    from kubernetes.client.exceptions import ApiException
-
     with answering("the training job"):
         try:
             yield
-        except ApiException as error:
-            if error.status == 404 and job_id:
+        except httpx2.HTTPStatusError as error:
+            code = error.response.status_code
+            if code == httpx2.codes.NOT_FOUND and job_id:
                 raise NotFound(f"There is no training job {job_id}.") from error
-            if error.status == 409:
+            if code == httpx2.codes.CONFLICT:
                 raise Conflict(
                     f"A training job {job_id} is there already. Name another."
                 ) from error

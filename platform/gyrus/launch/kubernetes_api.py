@@ -2,54 +2,38 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Self
+
+import httpx2
+from lightkube import Client, ConfigError
+from lightkube.generic_resource import create_namespaced_resource
 
 from gyrus.errors import Unavailable
 
-RAY = ("ray.io", "v1")
-"""Group and version of KubeRay's resources."""
-
-TIMEOUT_S = (5, 30)
-"""To connect, and to read an answer."""
+RayJob = create_namespaced_resource("ray.io", "v1", "RayJob", "rayjobs")
+RayService = create_namespaced_resource("ray.io", "v1", "RayService", "rayservices")
 
 
-@dataclass(frozen=True)
-class Apis:
-    """The parts of the Kubernetes API that are used, as in `kubernetes.client`."""
+def connect() -> Client:
+    """A client of the cluster that this runs in, or else of KUBECONFIG.
 
-    objects: Any
-    core: Any
-
-    @classmethod
-    def connect(cls) -> Self:
-        """Those of the cluster that this runs in, or else of KUBECONFIG.
-
-        Raises:
-            Unavailable: there is neither.
-        """
-        # Imported when it is needed: it takes a second.
-        from kubernetes import client, config
-
-        try:
-            config.load_incluster_config()  # type: ignore[no-untyped-call]
-        except config.ConfigException:
-            try:
-                config.load_kube_config()  # type: ignore[no-untyped-call]
-            except config.ConfigException as error:
-                raise Unavailable(f"No Kubernetes is known here: {error}") from error
-        return cls(client.CustomObjectsApi(), client.CoreV1Api())
+    Raises:
+        Unavailable: there is neither.
+    """
+    try:
+        return Client(timeout=httpx2.Timeout(30, connect=5))
+    except ConfigError as error:
+        raise Unavailable(f"No Kubernetes is known here: {error}") from error
 
 
 @contextmanager
 def answering(what: str) -> Iterator[None]:
     """Within the block, Kubernetes that refuses `what` or does not answer is `Unavailable`."""
-    from kubernetes.client.exceptions import ApiException
-    from urllib3.exceptions import HTTPError
-
     try:
         yield
-    except ApiException as error:
-        raise Unavailable(f"Kubernetes refused {what}: {error.status} {error.reason}.") from error
-    except HTTPError as error:
+    except httpx2.HTTPStatusError as error:
+        answer = error.response
+        raise Unavailable(
+            f"Kubernetes refused {what}: {answer.status_code} {answer.reason_phrase}."
+        ) from error
+    except httpx2.HTTPError as error:
         raise Unavailable("Kubernetes does not answer. Try again.", retry_after=5) from error
