@@ -173,7 +173,10 @@ def test_data_at_an_address_needs_no_volume(render: Callable[..., list[dict[str,
     claims = [one for one in objects if one["kind"] == "PersistentVolumeClaim"]
     assert all(one["metadata"].get("namespace") != "gyrus-training" for one in claims)
     [job] = [one for one in objects if one["kind"] == "RayJob"]
-    for _, _, spec in pods([job]):
+    submitter, *others = [spec for _, _, spec in pods([job])]
+    assert "bucket" not in str(submitter)
+    assert len(others) == 2
+    for spec in others:
         assert spec["serviceAccountName"] == "bucket-user"
         assert {"name": "data", "emptyDir": {}} in spec["volumes"]
         [container] = spec["containers"]

@@ -60,7 +60,7 @@ def without_helm(value: Any) -> Any:
     if isinstance(value, list):
         return [without_helm(one) for one in value]
     if isinstance(value, dict):
-        helms = {"helm.sh/chart", "app.kubernetes.io/managed-by"}
+        helms = {"helm.sh/chart", "app.kubernetes.io/managed-by", "app.kubernetes.io/version"}
         return {key: without_helm(below) for key, below in value.items() if key not in helms}
     return value
 

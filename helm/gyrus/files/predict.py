@@ -15,12 +15,10 @@ NO_MODEL = "urn:gyrus:problem:no-model"
 def main() -> int:
     """Return 0 when Gyrus answers as it should."""
     image = encode_png(draw("glioma")[0])
+    deadline = time.monotonic() + float(os.environ["GYRUS_SECONDS"])
     with httpx.Client(base_url=os.environ["GYRUS_URL"], timeout=90, trust_env=False) as gateway:
-        form = {"username": os.environ["GYRUS_ADMIN_EMAIL"]}
-        form["password"] = os.environ["GYRUS_ADMIN_PASSWORD"]
-        signed_in = gateway.post("/v1/token", data=form).raise_for_status()
-        gateway.headers["Authorization"] = f"Bearer {signed_in.json()['access_token']}"
-        answer = predict(gateway, image, time.monotonic() + float(os.environ["GYRUS_SECONDS"]))
+        sign_in(gateway, deadline)
+        answer = predict(gateway, image, deadline)
         if answer.status_code != 201:
             print(answer.text)
             is_fresh = answer.json()["type"] == NO_MODEL
@@ -30,6 +28,24 @@ def main() -> int:
         heatmap = gateway.get(prediction["links"]["heatmap"]).raise_for_status()
         gateway.delete(prediction["links"]["self"]).raise_for_status()
         return 0 if heatmap.content.startswith(b"\x89PNG") else 1
+
+
+def sign_in(gateway: httpx.Client, deadline: float) -> None:
+    """Sign in as administrator, as soon as there are gateways."""
+    form = {"username": os.environ["GYRUS_ADMIN_EMAIL"]}
+    form["password"] = os.environ["GYRUS_ADMIN_PASSWORD"]
+    while True:
+        try:
+            answer = gateway.post("/v1/token", data=form)
+        except httpx.TransportError:
+            if time.monotonic() > deadline:
+                raise
+        else:
+            if answer.status_code != 503 or time.monotonic() > deadline:
+                token = answer.raise_for_status().json()["access_token"]
+                gateway.headers["Authorization"] = f"Bearer {token}"
+                return
+        time.sleep(2)
 
 
 def predict(gateway: httpx.Client, image: bytes, deadline: float) -> httpx.Response:

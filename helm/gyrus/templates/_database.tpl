@@ -34,7 +34,7 @@ backoffLimit: 3
 template:
   metadata:
     labels:
-      {{- include "gyrus.labels" (list . "migrate") | nindent 6 }}
+      {{- include "gyrus.podLabels" (list . "migrate") | nindent 6 }}
   spec:
     {{- include "gyrus.pod" (list . 10001) | nindent 4 }}
     automountServiceAccountToken: false

@@ -11,10 +11,16 @@
 {{/* The labels of one part: include "gyrus.labels" (list . "gateway") */}}
 {{- define "gyrus.labels" -}}
 {{- $ := index . 0 -}}
-{{ include "gyrus.selector" . }}
+{{ include "gyrus.podLabels" . }}
 app.kubernetes.io/version: {{ $.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ $.Release.Service }}
 helm.sh/chart: {{ $.Chart.Name }}-{{ $.Chart.Version }}
+{{- end }}
+
+{{/* Those of its pods: none that a new version of the chart changes, and by it restarts them */}}
+{{- define "gyrus.podLabels" -}}
+{{- $ := index . 0 -}}
+{{ include "gyrus.selector" . }}
 {{- with $.Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
@@ -97,4 +103,11 @@ http://{{ include "gyrus.fullname" . }}-mlflow.{{ .Release.Namespace }}.svc:5000
 {{- define "gyrus.runbook" -}}
 {{- $ := index . 0 -}}
 runbook_url: {{ $.Values.monitoring.runbook }}#{{ index . 1 | lower }}
+{{- end }}
+
+{{/* A secret that is made when it is not there: as a hook, so that it is of no release, and no rollback
+     brings back what was changed in it since, nor does an uninstallation take it. */}}
+{{- define "gyrus.madeOnce" -}}
+helm.sh/hook: pre-install,pre-upgrade
+helm.sh/hook-weight: "-10"
 {{- end }}

@@ -19,16 +19,23 @@ spec:
   submitterPodTemplate:
     metadata:
       labels:
-        {{- include "gyrus.labels" (list . "training") | nindent 8 }}
+        {{- include "gyrus.podLabels" (list . "training") | nindent 8 }}
     spec:
-      {{- include "gyrus.trainingPod" . | nindent 6 }}
+      {{- include "gyrus.pod" (list . 10001) | nindent 6 }}
+      automountServiceAccountToken: false
       restartPolicy: Never
       containers:
         - name: submitter
-          {{- include "gyrus.trainingContainer" . | nindent 10 }}
+          image: {{ include "gyrus.image" (list . .Values.training.image) }}
+          imagePullPolicy: {{ .Values.image.pullPolicy }}
           resources:
             requests: {cpu: 50m, memory: 256Mi}
             limits: {memory: 1Gi}
+          {{- include "gyrus.containerSecurity" . | nindent 10 }}
+          volumeMounts:
+            - {name: tmp, mountPath: /tmp}
+      volumes:
+        - {name: tmp, emptyDir: {}}
   rayClusterSpec:
     rayVersion: {{ .Values.serving.rayVersion | quote }}
     authOptions: {mode: token}
@@ -40,7 +47,7 @@ spec:
       template:
         metadata:
           labels:
-            {{- include "gyrus.labels" (list . "training") | nindent 12 }}
+            {{- include "gyrus.podLabels" (list . "training") | nindent 12 }}
         spec:
           {{- include "gyrus.trainingPod" . | nindent 10 }}
           containers:
@@ -56,14 +63,14 @@ spec:
       - groupName: workers
         replicas: 1
         minReplicas: 1
-        maxReplicas: 64
+        maxReplicas: 1
         rayStartParams:
           num-cpus: {{ .Values.training.workers.cpus | quote }}
           object-store-memory: "200000000"
         template:
           metadata:
             labels:
-              {{- include "gyrus.labels" (list . "training") | nindent 14 }}
+              {{- include "gyrus.podLabels" (list . "training") | nindent 14 }}
           spec:
             {{- include "gyrus.trainingPod" . | nindent 12 }}
             {{- with .Values.training.workers }}
