@@ -1,6 +1,5 @@
 """What stands around the chart: known kinds, as safe as the chart's, and of one mind with it."""
 
-import re
 import shlex
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -167,12 +166,42 @@ def test_a_queue_of_the_chart_is_one_of_kueues(read: Read) -> None:
     assert (made["metadata"]["namespace"], label) in queues
 
 
-def test_external_secrets_makes_all_that_production_names(read: Read) -> None:
-    text = (CHART / "ci" / "production-values.yaml").read_text()
-    keys = "existingSecret|existingKeysSecret|caSecret|databaseSecret"
-    named = set(re.findall(rf"(?:{keys}): ([\w-]+)", text))
-    made = {one["metadata"]["name"] for one in read("external-secrets.yaml")} - {"gyrus"}
-    assert named == made
+def secrets(value: Any) -> Iterator[str]:
+    """The names of all secrets that an object reads."""
+    if isinstance(value, list):
+        for below in value:
+            yield from secrets(below)
+    if isinstance(value, dict):
+        for key, below in value.items():
+            if key in {"secretKeyRef", "secretRef"}:
+                yield below["name"]
+            elif key == "imagePullSecrets":
+                yield from (one["name"] for one in below)
+            elif key == "secretName":
+                yield below
+            else:
+                yield from secrets(below)
+
+
+def test_external_secrets_makes_all_that_production_reads(read: Read) -> None:
+    objects = chart("-f", str(CHART / "ci" / "production-values.yaml"))
+    assert not [one for one in objects if one["kind"] == "Secret"]
+    needed = {
+        (one["metadata"].get("namespace", "gyrus"), name)
+        for one in objects
+        for name in secrets(one)
+    }
+    made, stores = (
+        {
+            (one["metadata"]["namespace"], one["metadata"]["name"])
+            for one in read("external-secrets.yaml")
+            if one["kind"] == kind
+        }
+        for kind in ("ExternalSecret", "SecretStore")
+    )
+    assert made == needed
+    # No store is seen from another namespace.
+    assert {namespace for namespace, _ in made} == {namespace for namespace, _ in stores}
 
 
 def test_the_readme_tells_of_each_file() -> None:
