@@ -1,6 +1,9 @@
 """What no object of the chart may be, whatever the values."""
 
+import re
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,6 +73,37 @@ def test_only_mlflow_and_training_go_outside_and_by_the_proxy(
                 assert given == (variables if component in users else {}), name
             found.add(component)
         assert users <= found
+
+
+def test_an_upgrade_of_the_chart_restarts_the_gateway_only(
+    render: Callable[..., list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    newer = tmp_path / "gyrus"
+    shutil.copytree(CHART, newer)
+    about = newer / "Chart.yaml"
+    text, versions = re.subn(r"(?m)^(version|appVersion): .*", r"\1: 99.0.0", about.read_text())
+    assert versions == 2
+    about.write_text(text)
+    before, after = (
+        {
+            f"{one['kind']} {one['metadata']['name']}": one["spec"]
+            for one in render("--set", "image.tag=dev", folder=folder)
+            if one["kind"] in {"Deployment", "StatefulSet", "RayService"}
+        }
+        for folder in (CHART, newer)
+    )
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed <= {"Deployment gyrus-gateway"}
+
+
+def test_a_budget_of_rays_pods_says_how_many_stay(objects: list[dict[str, Any]]) -> None:
+    # For `maxUnavailable` or a percentage Kubernetes asks for a scale, which a RayCluster has not.
+    [service] = [one for one in objects if one["kind"] == "RayService"]
+    [workers] = service["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    for one in objects:
+        if (one["kind"], one["metadata"]["name"]) == ("PodDisruptionBudget", "gyrus-serving"):
+            stay = one["spec"].get("minAvailable")
+            assert isinstance(stay, int) and 0 < stay < workers["minReplicas"]
 
 
 def test_the_pods_that_train_reach_mlflow(render: Callable[..., list[dict[str, Any]]]) -> None:
