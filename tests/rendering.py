@@ -21,14 +21,14 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True)
 
 
-def template(*arguments: str) -> subprocess.CompletedProcess[str]:
+def template(*arguments: str, folder: Path = CHART) -> subprocess.CompletedProcess[str]:
     version = ["--kube-version", "1.34.0"]
-    return run("helm", "template", "gyrus", str(CHART), "-n", "gyrus", *version, *arguments)
+    return run("helm", "template", "gyrus", str(folder), "-n", "gyrus", *version, *arguments)
 
 
-def chart(*arguments: str) -> Objects:
+def chart(*arguments: str, folder: Path = CHART) -> Objects:
     """The chart's objects; the RayJob that trainings are made from is among them."""
-    done = template(*arguments)
+    done = template(*arguments, folder=folder)
     assert done.returncode == 0, done.stderr
     found = parse(done.stdout)
     jobs = [one["data"]["rayjob.yaml"] for one in found if "rayjob.yaml" in one.get("data", {})]
