@@ -38,13 +38,13 @@ class Cluster:
     """RayJobs by name and the logs of the pods that submitted `one`, behind a launcher.
 
     `then` is what happens to a job's status at each look. A log that is a number is the status
-    that asking for it gives.
+    that asking for it gives, one that is None never comes.
     """
 
     def __init__(self, folder: Path) -> None:
         self.items: dict[str, dict[str, Any]] = {}
         self.then: list[dict[str, str] | None] = []
-        self.logs: dict[str, str | int] = {}
+        self.logs: dict[str, str | int | None] = {}
         self.asked: list[httpx2.QueryParams] = []
         self.fault: httpx2.Response | Exception | None = None
         self.template = folder / "rayjob.yaml"
@@ -95,6 +95,8 @@ class Cluster:
         if path:
             self.asked.append(params)
             log = self.logs[path.strip("/").removesuffix("/log")]
+            if log is None:
+                raise httpx2.ReadTimeout("the node is lost")
             return refusal(log, "any") if isinstance(log, int) else httpx2.Response(200, text=log)
         assert params["labelSelector"] == "job-name=one"
         pods = [
@@ -226,6 +228,31 @@ def test_events_come_from_the_pods_as_they_tell_them(cluster: Cluster) -> None:
     assert list(stream) == events[1:]
     assert int(cluster.asked[-1]["sinceSeconds"]) > 60
     assert [e for e in cluster.jobs.events("one", events[1].time) if e] == events[2:]
+
+
+@pytest.mark.parametrize("lost", [500, 403, None], ids=["error", "refusal", "silence"])
+def test_a_log_that_cannot_be_read_hides_neither_the_job_nor_the_others(
+    cluster: Cluster, lost: int | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    cluster.jobs.create(asked())
+    cluster.items["one"]["status"] = RUNNING
+    cluster.logs["one-lost"] = lost
+    cluster.tells(told(9, "restart"), pod="one-retried")
+    assert cluster.jobs.get("one").progress == told(9, "restart")
+    assert cluster.jobs.jobs() == [cluster.jobs.get("one")]
+    assert next(cluster.jobs.events("one")) == told(9, "restart")
+    assert cluster.jobs.log("one") == "\nJob succeeded"
+    assert "the log of the pod one-lost cannot be read" in caplog.text
+    cluster.jobs.cancel("one")
+    assert not cluster.items
+
+
+def test_an_event_may_hold_any_line_separator(cluster: Cluster) -> None:
+    cluster.jobs.create(asked())
+    event = told(1, "failed", message="one\u2028two\u2029three\x85four")
+    cluster.tells(event)
+    assert cluster.jobs.get("one").progress == event
+    assert cluster.jobs.log("one") == "\nJob succeeded"
 
 
 def test_a_retried_job_goes_on_with_what_its_new_pod_tells(cluster: Cluster) -> None:

@@ -1,5 +1,6 @@
 """Training jobs on a cluster: RayJobs, whose state is Kubernetes' own."""
 
+import logging
 import re
 import time
 from collections.abc import Iterable, Iterator
@@ -16,7 +17,7 @@ from lightkube.resources.core_v1 import Pod
 
 from gyrus.errors import Conflict, NotFound
 from gyrus.launch.jobs import ALIVE, CANCELLED, Job, TrainingRequest
-from gyrus.launch.kubernetes_api import RayJob, answering, connect
+from gyrus.launch.kubernetes_api import RayJob, answering, connect, read_log
 from gyrus.launch.rayjob import RUN_LABEL, cut_short, is_ours, job_of, rayjob, state_of
 from gyrus.plots import PlotName, fetch_plot
 from gyrus.progress import Progress, parse_events
@@ -31,6 +32,8 @@ LAST_LOOKS = 4
 LAST_LINES = 500
 LOG_LINES = 40
 COLOURS = re.compile("\x1b\\[[0-9;]*m")
+
+logger = logging.getLogger("gyrus.trainings")
 
 
 class RayJobs:
@@ -81,7 +84,7 @@ class RayJobs:
 
     def cancel(self, job_id: str) -> None:
         """Delete a job with its cluster; the run's folder stays."""
-        if self.get(job_id).state not in ALIVE:
+        if state_of(self._read(job_id)) not in ALIVE:
             raise Conflict(f"The training job {job_id} has ended already.")
         with _answering(job_id):
             self._client.delete(RayJob, job_id, namespace=self._namespace)
@@ -93,8 +96,9 @@ class RayJobs:
 
     def log(self, job_id: str) -> str:
         """The last lines that are no events."""
-        lines = COLOURS.sub("", self._lines(job_id, tail_lines=LAST_LINES)).splitlines()
-        return "\n".join([line for line in lines if not parse_events(line)][-LOG_LINES:])
+        text = COLOURS.sub("", self._lines(job_id, tail_lines=LAST_LINES))
+        rest = "\n".join(line for line in text.split("\n") if not parse_events(line))
+        return "\n".join(rest.splitlines()[-LOG_LINES:])
 
     def plot(self, job_id: str, name: PlotName) -> bytes:
         """A picture from MLflow, which has it when the model is registered."""
@@ -156,21 +160,21 @@ class RayJobs:
     ) -> str:
         """What the pods that submitted a job wrote, oldest first: a retried one has several.
 
-        Of each only that of the last `seconds`, or the last lines.
+        Of each only that of the last `seconds`, or the last lines. One that cannot be read, as on a
+        node that was lost, is left out.
         """
-        texts = []
         with _answering(job_id):
             pods = self._client.list(Pod, namespace=self._namespace, labels={"job-name": job_id})
-            for name in _oldest_first(pods):
-                try:
-                    lines = self._client.log(
-                        name, namespace=self._namespace, since=seconds, tail_lines=tail_lines
-                    )
-                    texts.append("".join(lines))
-                except httpx2.HTTPStatusError as error:
-                    # It has not started yet, or is gone since.
-                    if error.response.status_code not in {400, 404}:
-                        raise
+            names = _oldest_first(pods)
+        texts = []
+        for name in names:
+            try:
+                texts.append(read_log(self._client, name, self._namespace, seconds, tail_lines))
+            except httpx2.HTTPError as error:
+                answer = getattr(error, "response", None)
+                # Unless it has not started yet, or is gone since.
+                if answer is None or answer.status_code not in {400, 404}:
+                    logger.warning("the log of the pod %s cannot be read: %r", name, error)
         return "\n".join(texts)
 
 

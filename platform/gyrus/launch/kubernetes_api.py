@@ -6,11 +6,15 @@ from contextlib import contextmanager
 import httpx2
 from lightkube import Client, ConfigError
 from lightkube.generic_resource import create_namespaced_resource
+from lightkube.resources.core_v1 import PodLog
 
 from gyrus.errors import Unavailable
 
 RayJob = create_namespaced_resource("ray.io", "v1", "RayJob", "rayjobs")
 RayService = create_namespaced_resource("ray.io", "v1", "RayService", "rayservices")
+
+LOG_TIMEOUT = httpx2.Timeout(5)
+"""Kubernetes itself waits half a minute for a node that is lost."""
 
 
 def connect() -> Client:
@@ -23,6 +27,24 @@ def connect() -> Client:
         return Client(timeout=httpx2.Timeout(30, connect=5))
     except ConfigError as error:
         raise Unavailable(f"No Kubernetes is known here: {error}") from error
+
+
+def read_log(
+    client: Client, pod: str, namespace: str, seconds: int | None, lines: int | None
+) -> str:
+    """What a pod wrote in the last `seconds`, or its last `lines`, as it wrote it.
+
+    `Client.log` also ends lines at separators that stand within an event, and waits longer.
+
+    Raises:
+        httpx2.HTTPError: it cannot be read.
+    """
+    api = client._client
+    asked = {"sinceSeconds": seconds, "tailLines": lines}
+    request = api.prepare_request("get", PodLog, name=pod, namespace=namespace, params=asked)
+    request.timeout = LOG_TIMEOUT
+    answer = api.send(api.build_adapter_request(request))
+    return str(answer.raise_for_status().text)
 
 
 @contextmanager
