@@ -177,5 +177,5 @@ def _launcher(settings: GatewaySettings) -> TrainingLauncher:
         settings.rayjob_template,
         settings.training_namespace,
         settings.training_data,
-        settings.registry_uri,
+        MlflowRegistry(settings.registry_uri, settings.home),
     )

@@ -12,14 +12,25 @@ import yaml
 
 from gyrus.errors import Conflict, InputError, NotFound, TrainingFailed, Unavailable
 from gyrus.launch.cluster_jobs import RayJobs
-from gyrus.launch.jobs import TrainingRequest, follow
+from gyrus.launch.jobs import TrainingRequest, follow, version_of
 from gyrus.progress import Progress
+from gyrus.registry import ModelVersion
+from tests.bundles import CARD
 from tests.kubernetes import client_of, refusal
 
 NAMESPACE = "gyrus-training"
 RAYJOBS = f"/apis/ray.io/v1/namespaces/{NAMESPACE}/rayjobs"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+MODEL = ModelVersion(
+    version=7,
+    digest="abc",
+    source="mlflow-artifacts:/1/run/artifacts/bundle",
+    bundle=Path("/cache/abc"),
+    card=CARD,
+    created_at=BEGAN,
+    champion=False,
+)
 TEMPLATE = """
 apiVersion: ray.io/v1
 kind: RayJob
@@ -32,6 +43,22 @@ spec:
     workerGroupSpecs:
       - {groupName: workers, replicas: 0, minReplicas: 0, maxReplicas: 0}
 """
+
+
+class FakeRegistry:
+    """The models that runs made; while it is `away` it does not answer."""
+
+    tracking_uri = "http://mlflow"
+
+    def __init__(self) -> None:
+        self.made: dict[str, ModelVersion] = {}
+        self.away = 0
+
+    def made_by(self, run: str) -> ModelVersion | None:
+        if self.away:
+            self.away -= 1
+            raise Unavailable("MLflow does not answer.")
+        return self.made.get(run)
 
 
 class Cluster:
@@ -47,10 +74,16 @@ class Cluster:
         self.logs: dict[str, str | int | None] = {}
         self.asked: list[httpx2.QueryParams] = []
         self.fault: httpx2.Response | Exception | None = None
+        self.registry = FakeRegistry()
         self.template = folder / "rayjob.yaml"
         self.template.write_text(TEMPLATE)
         self.jobs = RayJobs(
-            self.template, NAMESPACE, "/data", "http://mlflow", client=client_of(self.api), poll_s=0
+            self.template,
+            NAMESPACE,
+            "/data",
+            self.registry,
+            client=client_of(self.api),
+            poll_s=0,
         )
 
     def api(self, request: httpx2.Request) -> httpx2.Response:
@@ -287,6 +320,59 @@ def test_a_job_that_could_not_tell_its_end_ends_with_the_operators_words(cluster
     job = cluster.jobs.get("one")
     assert job.progress is not None
     assert (job.progress.kind, job.progress.time) == ("failed", job.ended_at)
+
+
+def test_the_registry_knows_what_a_job_made_whose_pod_is_gone(cluster: Cluster) -> None:
+    cluster.jobs.create(asked())
+    cluster.items["one"]["status"] = COMPLETE
+    cluster.registry.made["one"] = MODEL
+    job = cluster.jobs.get("one")
+    assert (job.state, job.version) == ("succeeded", 7)
+    assert job.progress is not None
+    assert (job.progress.kind, job.progress.metrics) == ("done", CARD.metrics)
+    assert job.progress.time == job.ended_at
+    assert cluster.jobs.jobs() == [job]
+    assert list(follow(cluster.jobs, "one")) == [job.progress]
+    # What is left is of a first try, which failed.
+    cluster.tells(told(1, "epoch"), told(9, "failed", message="The head was lost."))
+    assert cluster.jobs.get("one") == job
+    assert list(follow(cluster.jobs, "one"))[-1] == job.progress
+
+
+def test_a_registry_that_is_away_hides_no_job_and_ends_no_stream(cluster: Cluster) -> None:
+    cluster.jobs.create(asked())
+    cluster.items["one"]["status"] = COMPLETE
+    cluster.registry.made["one"] = MODEL
+    cluster.registry.away = 3
+    [job] = cluster.jobs.jobs()
+    assert (job.state, job.version) == ("succeeded", None)
+    with pytest.raises(Unavailable, match="MLflow"):
+        cluster.jobs.plot("one", "roc")
+    [done] = follow(cluster.jobs, "one")
+    assert (done.message, cluster.registry.away) == ("version 7", 0)
+
+
+def test_a_job_whose_model_is_not_registered_any_more_ends_without_one(cluster: Cluster) -> None:
+    cluster.jobs.create(asked())
+    cluster.items["one"]["status"] = COMPLETE
+    [done] = follow(cluster.jobs, "one")
+    assert (done.kind, version_of(done)) == ("done", None)
+    with pytest.raises(NotFound, match="no plot roc"):
+        cluster.jobs.plot("one", "roc")
+
+
+def test_a_stream_goes_on_when_kubernetes_answers_again(cluster: Cluster) -> None:
+    cluster.jobs.create(asked())
+    cluster.tells(told(1, "epoch"))
+    cluster.items["one"]["status"] = RUNNING
+    stream = cluster.jobs.events("one")
+    assert [next(stream), next(stream)] == [told(1, "epoch"), None]
+    cluster.fault = httpx2.ConnectError("no route")
+    assert [next(stream), next(stream)] == [None, None]
+    cluster.fault = None
+    cluster.tells(told(1, "epoch"), told(2, "done", message="version 1"))
+    cluster.items["one"]["status"] = COMPLETE
+    assert list(stream) == [told(2, "done", message="version 1")]
 
 
 def test_a_cancelled_job_is_gone_and_its_followers_are_told(cluster: Cluster) -> None:

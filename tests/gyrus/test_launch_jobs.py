@@ -289,6 +289,12 @@ def test_a_runs_name_fits_a_kubernetes_object() -> None:
     assert len(run_name("long" * 16, "mobilenetv2")) <= 47
 
 
+def test_only_a_last_event_that_names_a_version_has_one() -> None:
+    told = [Progress(run="one", kind="done", message=text) for text in ("version 3", "version x")]
+    assert [version_of(event) for event in [*told, None]] == [3, None, None]
+    assert version_of(Progress(run="one", kind="failed", message="version 3")) is None
+
+
 def test_only_events_are_read_from_a_mixed_log() -> None:
     event = Progress(run="one", kind="epoch", message="line\u2028separator")
     text = f'noise\n{{"no": "event"}}\n{event.model_dump_json()}\nmore'

@@ -4,7 +4,7 @@ import logging
 import re
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -15,12 +15,21 @@ import yaml
 from lightkube import Client, operators
 from lightkube.resources.core_v1 import Pod
 
-from gyrus.errors import Conflict, NotFound
+from gyrus.errors import Conflict, NotFound, Unavailable
 from gyrus.launch.jobs import ALIVE, CANCELLED, Job, TrainingRequest
 from gyrus.launch.kubernetes_api import RayJob, answering, connect, read_log
-from gyrus.launch.rayjob import RUN_LABEL, cut_short, is_ours, job_of, rayjob, state_of
+from gyrus.launch.rayjob import (
+    RUN_LABEL,
+    cut_short,
+    is_ours,
+    job_of,
+    rayjob,
+    state_of,
+    with_version,
+)
 from gyrus.plots import PlotName, fetch_plot
 from gyrus.progress import Progress, parse_events
+from gyrus.registry import Registry
 
 POLL_S = 2.0
 SKEW_S = 60
@@ -39,7 +48,8 @@ logger = logging.getLogger("gyrus.trainings")
 class RayJobs:
     """The trainings of one namespace.
 
-    `data` is the folder, or the address, where its pods find datasets, weights and runs. A job that
+    `data` is the folder, or the address, where its pods find datasets, weights and runs, and
+    `registry` has what they made, also when the pods that told it are gone. A job that
     lost its head is submitted again by the operator, and goes on from its checkpoint. One that is
     cancelled, or older than the template keeps it, is gone from Kubernetes.
     """
@@ -49,7 +59,7 @@ class RayJobs:
         template: Path,
         namespace: str,
         data: str,
-        registry_uri: str,
+        registry: Registry,
         *,
         client: Client | None = None,
         poll_s: float = POLL_S,
@@ -57,7 +67,7 @@ class RayJobs:
         self._template = template
         self._namespace = namespace
         self._data = data
-        self._registry_uri = registry_uri
+        self._registry = registry
         self._given = client
         self._poll_s = poll_s
 
@@ -75,12 +85,12 @@ class RayJobs:
                 RayJob, namespace=self._namespace, labels={RUN_LABEL: operators.exists()}
             )
             ours = [one for one in found if is_ours(one)]
-        jobs = [job_of(one, self._last(one["metadata"]["name"])) for one in ours]
+        jobs = [self._seen(one) for one in ours]
         return sorted(jobs, key=lambda job: job.created_at, reverse=True)
 
     def get(self, job_id: str) -> Job:
         """One job."""
-        return job_of(self._read(job_id), self._last(job_id))
+        return self._seen(self._read(job_id))
 
     def cancel(self, job_id: str) -> None:
         """Delete a job with its cluster; the run's folder stays."""
@@ -102,10 +112,10 @@ class RayJobs:
 
     def plot(self, job_id: str, name: PlotName) -> bytes:
         """A picture from MLflow, which has it when the model is registered."""
-        version = self.get(job_id).version
+        version = self._job(self._read(job_id), self._last(job_id)).version
         if version is None:
             raise NotFound(f"The training job {job_id} has no plot {name} yet.")
-        return fetch_plot(self._registry_uri, version, name)
+        return fetch_plot(self._registry.tracking_uri, version, name)
 
     @cached_property
     def _client(self) -> Client:
@@ -118,38 +128,58 @@ class RayJobs:
             raise NotFound(f"There is no training job {job_id}.")
         return found
 
+    def _seen(self, found: Any) -> Job:
+        """A job as far as it is known; MLflow need not answer."""
+        last = self._last(found["metadata"]["name"])
+        with suppress(Unavailable):
+            return self._job(found, last)
+        return job_of(found, last)
+
+    def _job(self, found: Any, last: Progress | None) -> Job:
+        job = job_of(found, last)
+        told = last is not None and last.kind == "done"
+        if job.state != "succeeded" or told:
+            return job
+        return with_version(job, self._registry.made_by(job.id))
+
     def _events(self, job_id: str, after: datetime | None) -> Iterator[Progress | None]:
         since = after or datetime.min.replace(tzinfo=UTC)
         looks_left = LAST_LOOKS
-        ended = False
+        told = ""
         while True:
-            # Asked before the lines are read: a job that has ended told them before, or soon will.
             try:
+                # Asked before the lines are read: a job that has ended told them before, or soon
+                # will.
                 found = self._read(job_id)
+                window = None
+                if since.year > 1:
+                    window = max(int((datetime.now(UTC) - since).total_seconds()), 0) + SKEW_S
+                last: Progress | None = None
+                for event in parse_events(self._lines(job_id, seconds=window)):
+                    last = event
+                    if event.time > since:
+                        since = event.time
+                        told = event.kind
+                        yield event
+                state = state_of(found)
+                if state not in ALIVE:
+                    looks_left -= 1
+                    end = "done" if state == "succeeded" else "failed"
+                    if looks_left <= 0 or (last is not None and last.kind == end):
+                        closing = self._job(found, last).progress
+                        # Workers and head have clocks of their own: the end is told, however old
+                        # it looks.
+                        if told != end:
+                            yield closing
+                        return
             except NotFound:
                 now = max(since + timedelta(milliseconds=1), datetime.now(UTC))
                 yield cut_short(job_id, now, CANCELLED)
                 return
-            window = None
-            if since.year > 1:
-                window = max(int((datetime.now(UTC) - since).total_seconds()), 0) + SKEW_S
-            last: Progress | None = None
-            for event in parse_events(self._lines(job_id, seconds=window)):
-                last = event
-                if event.time > since:
-                    since = event.time
-                    ended = event.kind in {"done", "failed"}
-                    yield event
-            if state_of(found) not in ALIVE:
-                looks_left -= 1
-                if not looks_left or (last is not None and last.kind in {"done", "failed"}):
-                    break
+            except Unavailable:
+                pass  # for now: who follows shall not have to begin again
             yield None
             time.sleep(self._poll_s)
-        # Workers and head have clocks of their own: the end is told, however old it looks.
-        closing = job_of(found, last).progress
-        if closing is not None and not ended:
-            yield closing
 
     def _last(self, job_id: str) -> Progress | None:
         events = parse_events(self._lines(job_id, tail_lines=LAST_LINES))

@@ -21,6 +21,7 @@ from gyrus.launch.jobs import (
     version_of,
 )
 from gyrus.progress import Progress
+from gyrus.registry import ModelVersion
 
 RUN_LABEL = "gyrus.dev/run"
 REQUEST_ANNOTATION = "gyrus.dev/request"
@@ -99,6 +100,18 @@ def job_of(found: Any, last: Progress | None) -> Job:
         progress=last,
         version=version_of(last),
     )
+
+
+def with_version(job: Job, model: ModelVersion | None) -> Job:
+    """A job that succeeded, but whose last event is lost; `model` is what it registered."""
+    time = job.ended_at or datetime.now(UTC)
+    if job.progress is not None:
+        time = max(time, job.progress.time + timedelta(milliseconds=1))
+    done = Progress(run=job.id, kind="done", time=time, message="Its model is not registered.")
+    if model is not None:
+        message = f"version {model.version}"
+        done = done.model_copy(update={"metrics": model.card.metrics, "message": message})
+    return job.model_copy(update={"progress": done, "version": version_of(done)})
 
 
 def _request(found: Any) -> TrainingRequest:
