@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx2
-from lightkube import Client, ConfigError
+from lightkube import ApiError, Client, ConfigError
 from lightkube.generic_resource import create_namespaced_resource
 from lightkube.resources.core_v1 import PodLog
 
@@ -54,8 +54,9 @@ def answering(what: str) -> Iterator[None]:
         yield
     except httpx2.HTTPStatusError as error:
         answer = error.response
-        raise Unavailable(
-            f"Kubernetes refused {what}: {answer.status_code} {answer.reason_phrase}."
-        ) from error
+        reason = f"{answer.status_code} {answer.reason_phrase}"
+        if isinstance(error, ApiError) and error.status.message:
+            reason += f": {error.status.message}"
+        raise Unavailable(f"Kubernetes refused {what}: {reason.removesuffix('.')}.") from error
     except httpx2.HTTPError as error:
         raise Unavailable("Kubernetes does not answer. Try again.", retry_after=5) from error
