@@ -199,6 +199,15 @@ def test_a_rayjob_is_the_template_with_a_name_a_command_and_workers(cluster: Clu
         cluster.jobs.create(asked())
 
 
+def test_each_job_has_an_id_so_that_none_goes_on_with_the_run_of_another(cluster: Cluster) -> None:
+    commands = set()
+    for _ in range(2):
+        cluster.jobs.create(asked())
+        commands.add(cluster.items.pop("one")["spec"]["entrypoint"].partition(" --job ")[2])
+    assert len(commands) == 2
+    assert all(command.endswith(" --resume-if-exists") for command in commands)
+
+
 def test_a_template_without_workers_is_refused(cluster: Cluster) -> None:
     spec = yaml.safe_load(TEMPLATE)
     del spec["spec"]["rayClusterSpec"]["workerGroupSpecs"]

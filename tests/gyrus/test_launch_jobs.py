@@ -37,7 +37,8 @@ def tell(kind, **fields):
 def config():
     dataset = sys.argv[sys.argv.index("--dataset") + 1]
     (folder / "config.json").write_text(
-        '{"run": "%s", "dataset": "%s", "storage": "%s"}' % (run, dataset, folder.parent)
+        '{"run": "%s", "dataset": "%s", "storage": "%s", "job": ""}'
+        % (run, dataset, folder.parent)
     )
 print("a warning", file=sys.stderr, flush=True)
 """

@@ -58,7 +58,8 @@ class TrainingLauncher(Protocol):
         """Start a training.
 
         Raises:
-            Conflict: a run of this name is there, or there is no room for another now.
+            Conflict: a run of this name is there, or there is no room for another now. On a
+                cluster a run whose job is gone is seen when the new one runs, which fails then.
             NotFound: there is no such dataset, or no such file of weights.
         """
 

@@ -4,6 +4,7 @@ What was asked stands in an annotation, how far it is in the status, and its eve
 pods that submitted it.
 """
 
+import secrets
 import shlex
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -52,8 +53,10 @@ def rayjob(template: dict[str, Any], request: TrainingRequest, data: str) -> dic
     asked = {REQUEST_ANNOTATION: request.model_dump_json()}
     metadata["annotations"] = {**metadata.get("annotations", {}), **asked}
     workers |= dict.fromkeys(("replicas", "minReplicas", "maxReplicas"), request.workers)
-    # The operator submits the same command again when the head was lost.
-    arguments = [*training_arguments(request, data), "--resume-if-exists"]
+    # The operator submits the same command again when the head was lost: only then does it go on
+    # with a run that is there. One of an earlier RayJob of this name keeps its own.
+    again = ["--job", secrets.token_hex(8), "--resume-if-exists"]
+    arguments = [*training_arguments(request, data), *again]
     template["spec"]["entrypoint"] = shlex.join(["python", "-m", "training_jobs", *arguments])
     return template
 
