@@ -82,7 +82,7 @@ class Cluster:
             NAMESPACE,
             "/data",
             self.registry,
-            client=client_of(self.api),
+            client_of(self.api),
             poll_s=0,
         )
 

@@ -104,7 +104,7 @@ def ray_service(cluster: FakeCluster) -> RayService:
         "team",
         "http://serve:8000",
         "secret",
-        client=client_of(cluster.api),
+        client_of(cluster.api),
         transport=transport,
     )
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from lightkube.resources.core_v1 import Pod
 
 from gyrus.errors import Conflict, NotFound, Unavailable
 from gyrus.launch.jobs import ALIVE, CANCELLED, Job, TrainingRequest
-from gyrus.launch.kubernetes_api import RayJob, answering, connect, read_log
+from gyrus.launch.kubernetes_api import RayJob, answering, read_log
 from gyrus.launch.rayjob import (
     RUN_LABEL,
     cut_short,
@@ -46,7 +45,7 @@ logger = logging.getLogger("gyrus.trainings")
 
 
 class RayJobs:
-    """The trainings of one namespace.
+    """The trainings of one namespace, over the Kubernetes API that `client` reaches.
 
     `data` is the folder, or the address, where its pods find datasets, weights and runs, and
     `registry` has what they made, also when the pods that told it are gone. A job that
@@ -60,15 +59,15 @@ class RayJobs:
         namespace: str,
         data: str,
         registry: Registry,
+        client: Client,
         *,
-        client: Client | None = None,
         poll_s: float = POLL_S,
     ) -> None:
         self._template = template
         self._namespace = namespace
         self._data = data
         self._registry = registry
-        self._given = client
+        self._client = client
         self._poll_s = poll_s
 
     def create(self, request: TrainingRequest) -> Job:
@@ -116,10 +115,6 @@ class RayJobs:
         if version is None:
             raise NotFound(f"The training job {job_id} has no plot {name} yet.")
         return fetch_plot(self._registry.tracking_uri, version, name)
-
-    @cached_property
-    def _client(self) -> Client:
-        return self._given or connect()
 
     def _read(self, job_id: str) -> Any:
         with _answering(job_id):
