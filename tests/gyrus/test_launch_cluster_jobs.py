@@ -73,6 +73,7 @@ class Cluster:
         self.then: list[dict[str, str] | None] = []
         self.logs: dict[str, str | int | None] = {}
         self.asked: list[httpx2.QueryParams] = []
+        self.paths: list[str] = []
         self.fault: httpx2.Response | Exception | None = None
         self.registry = FakeRegistry()
         self.template = folder / "rayjob.yaml"
@@ -92,6 +93,7 @@ class Cluster:
         if self.fault is not None:
             return self.fault
         path = request.url.path
+        self.paths.append(path)
         if path.startswith(PODS):
             return self._pods(path.removeprefix(PODS), request.url.params)
         assert path.startswith(RAYJOBS)
@@ -131,12 +133,16 @@ class Cluster:
             if log is None:
                 raise httpx2.ReadTimeout("the node is lost")
             return refusal(log, "any") if isinstance(log, int) else httpx2.Response(200, text=log)
-        assert params["labelSelector"] == "job-name=one"
+        assert params["labelSelector"] in {"job-name", "job-name=one"}
         pods = [
-            {"metadata": {"name": name, "creationTimestamp": f"2026-01-01T0{hour}:00:00Z"}}
+            {
+                "name": name,
+                "labels": {"job-name": "one"},
+                "creationTimestamp": f"2026-01-01T0{hour}:00:00Z",
+            }
             for hour, name in enumerate(self.logs)
         ]
-        return httpx2.Response(200, json=listed(pods[::-1]))
+        return httpx2.Response(200, json=listed([{"metadata": pod} for pod in pods[::-1]]))
 
     def tells(self, *events: Progress, pod: str = "one-abcde", noise: str = "") -> None:
         lines = [noise, *(event.model_dump_json() for event in events), "Job succeeded"]
@@ -278,11 +284,11 @@ def test_a_log_that_cannot_be_read_hides_neither_the_job_nor_the_others(
 ) -> None:
     cluster.jobs.create(asked())
     cluster.items["one"]["status"] = RUNNING
+    cluster.tells(told(9, "epoch"))
     cluster.logs["one-lost"] = lost
-    cluster.tells(told(9, "restart"), pod="one-retried")
-    assert cluster.jobs.get("one").progress == told(9, "restart")
+    assert cluster.jobs.get("one").progress == told(9, "epoch")
     assert cluster.jobs.jobs() == [cluster.jobs.get("one")]
-    assert next(cluster.jobs.events("one")) == told(9, "restart")
+    assert next(cluster.jobs.events("one")) == told(9, "epoch")
     assert cluster.jobs.log("one") == "\nJob succeeded"
     assert "the log of the pod one-lost cannot be read" in caplog.text
     cluster.jobs.cancel("one")
@@ -295,6 +301,20 @@ def test_an_event_may_hold_any_line_separator(cluster: Cluster) -> None:
     cluster.tells(event)
     assert cluster.jobs.get("one").progress == event
     assert cluster.jobs.log("one") == "\nJob succeeded"
+
+
+def test_a_list_of_jobs_asks_for_pods_once_and_for_logs_where_there_are_any(
+    cluster: Cluster,
+) -> None:
+    for run in ("one", "two", "three"):
+        cluster.jobs.create(asked(run=run))
+    cluster.tells(told(1, "epoch"), pod="one-first")
+    cluster.tells(told(9, "epoch"), pod="one-retried")
+    cluster.paths.clear()
+    jobs = cluster.jobs.jobs()
+    assert [job.id for job in jobs] == ["three", "two", "one"]
+    assert [job.progress for job in jobs] == [None, None, told(9, "epoch")]
+    assert cluster.paths == [RAYJOBS, PODS, f"{PODS}/one-retried/log"]
 
 
 def test_a_retried_job_goes_on_with_what_its_new_pod_tells(cluster: Cluster) -> None:

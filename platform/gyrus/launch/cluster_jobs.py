@@ -3,7 +3,8 @@
 import logging
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,6 +40,7 @@ LAST_LOOKS = 4
 
 LAST_LINES = 500
 LOG_LINES = 40
+JOB_LABEL = "job-name"
 COLOURS = re.compile("\x1b\\[[0-9;]*m")
 
 logger = logging.getLogger("gyrus.trainings")
@@ -84,12 +86,13 @@ class RayJobs:
                 RayJob, namespace=self._namespace, labels={RUN_LABEL: operators.exists()}
             )
             ours = [one for one in found if is_ours(one)]
-        jobs = [self._seen(one) for one in ours]
+        pods = self._pods(operators.exists())
+        jobs = [self._seen(one, pods[one["metadata"]["name"]]) for one in ours]
         return sorted(jobs, key=lambda job: job.created_at, reverse=True)
 
     def get(self, job_id: str) -> Job:
         """One job."""
-        return self._seen(self._read(job_id))
+        return self._seen(self._read(job_id), self._pods(job_id)[job_id])
 
     def cancel(self, job_id: str) -> None:
         """Delete a job with its cluster; the run's folder stays."""
@@ -105,13 +108,15 @@ class RayJobs:
 
     def log(self, job_id: str) -> str:
         """The last lines that are no events."""
-        text = COLOURS.sub("", self._lines(job_id, tail_lines=LAST_LINES))
+        told = self._lines(self._pods(job_id)[job_id], tail_lines=LAST_LINES)
+        text = COLOURS.sub("", told)
         rest = "\n".join(line for line in text.split("\n") if not parse_events(line))
         return "\n".join(rest.splitlines()[-LOG_LINES:])
 
     def plot(self, job_id: str, name: PlotName) -> bytes:
         """A picture from MLflow, which has it when the model is registered."""
-        version = self._job(self._read(job_id), self._last(job_id)).version
+        found, pods = self._read(job_id), self._pods(job_id)[job_id]
+        version = self._job(found, self._last(pods)).version
         if version is None:
             raise NotFound(f"The training job {job_id} has no plot {name} yet.")
         return fetch_plot(self._registry.tracking_uri, version, name)
@@ -123,9 +128,9 @@ class RayJobs:
             raise NotFound(f"There is no training job {job_id}.")
         return found
 
-    def _seen(self, found: Any) -> Job:
+    def _seen(self, found: Any, pods: list[str]) -> Job:
         """A job as far as it is known; MLflow need not answer."""
-        last = self._last(found["metadata"]["name"])
+        last = self._last(pods)
         with suppress(Unavailable):
             return self._job(found, last)
         return job_of(found, last)
@@ -145,12 +150,12 @@ class RayJobs:
             try:
                 # Asked before the lines are read: a job that has ended told them before, or soon
                 # will.
-                found = self._read(job_id)
+                found, pods = self._read(job_id), self._pods(job_id)[job_id]
                 window = None
                 if since.year > 1:
                     window = max(int((datetime.now(UTC) - since).total_seconds()), 0) + SKEW_S
                 last: Progress | None = None
-                for event in parse_events(self._lines(job_id, seconds=window)):
+                for event in parse_events(self._lines(pods, seconds=window)):
                     last = event
                     if event.time > since:
                         since = event.time
@@ -176,23 +181,33 @@ class RayJobs:
             yield None
             time.sleep(self._poll_s)
 
-    def _last(self, job_id: str) -> Progress | None:
-        events = parse_events(self._lines(job_id, tail_lines=LAST_LINES))
-        return events[-1] if events else None
+    def _last(self, pods: list[str]) -> Progress | None:
+        for pod in reversed(pods):
+            events = parse_events(self._lines([pod], tail_lines=LAST_LINES))
+            if events:
+                return events[-1]
+        return None
+
+    def _pods(self, job: Any) -> defaultdict[str, list[str]]:
+        """The pods that submitted each job, oldest first: one that was retried has several."""
+        pods: defaultdict[str, list[str]] = defaultdict(list)
+        with _answering():
+            found = self._client.list(Pod, namespace=self._namespace, labels={JOB_LABEL: job})
+            metadata = [pod.metadata for pod in found if pod.metadata is not None]
+        metadata.sort(key=lambda one: one.creationTimestamp or datetime.max.replace(tzinfo=UTC))
+        for one in metadata:
+            pods[(one.labels or {}).get(JOB_LABEL, "")].append(one.name or "")
+        return pods
 
     def _lines(
-        self, job_id: str, *, seconds: int | None = None, tail_lines: int | None = None
+        self, pods: list[str], *, seconds: int | None = None, tail_lines: int | None = None
     ) -> str:
-        """What the pods that submitted a job wrote, oldest first: a retried one has several.
+        """What pods wrote, of each only that of the last `seconds`, or the last lines.
 
-        Of each only that of the last `seconds`, or the last lines. One that cannot be read, as on a
-        node that was lost, is left out.
+        One that cannot be read, as on a node that was lost, is left out.
         """
-        with _answering(job_id):
-            pods = self._client.list(Pod, namespace=self._namespace, labels={"job-name": job_id})
-            names = _oldest_first(pods)
         texts = []
-        for name in names:
+        for name in pods:
             try:
                 texts.append(read_log(self._client, name, self._namespace, seconds, tail_lines))
             except httpx2.HTTPError as error:
@@ -201,13 +216,6 @@ class RayJobs:
                 if answer is None or answer.status_code not in {400, 404}:
                     logger.warning("the log of the pod %s cannot be read: %r", name, error)
         return "\n".join(texts)
-
-
-def _oldest_first(pods: Iterable[Pod]) -> list[str]:
-    """The pods' names."""
-    metadata = [pod.metadata for pod in pods if pod.metadata is not None]
-    metadata.sort(key=lambda one: one.creationTimestamp or datetime.max.replace(tzinfo=UTC))
-    return [one.name for one in metadata if one.name]
 
 
 @contextmanager
