@@ -1,5 +1,6 @@
 """Local training jobs: their state is found again by whoever looks into the run's folder."""
 
+import math
 import os
 import signal
 import subprocess
@@ -254,6 +255,14 @@ def test_half_a_line_is_read_when_it_is_whole(home: Path) -> None:
         file.write(line[20:])
         file.flush()
         assert next(events) == event
+
+
+def test_an_event_with_a_metric_that_is_not_known_is_read_without_it() -> None:
+    told = Progress(run="one", kind="epoch", loss=math.nan, metrics={"a": math.nan, "b": 0.5})
+    [event] = parse_events(told.model_dump_json())
+    assert event == told.model_copy(update={"loss": None, "metrics": {"b": 0.5}})
+    assert not parse_events('{"run": "one", "kind": "epoch", "metrics": {"a": "high"}}')
+    assert not parse_events('{"run": "one", "kind": "epoch", "metrics": [1]}')
 
 
 def test_a_lock_is_free_when_its_last_holder_ended(tmp_path: Path) -> None:
