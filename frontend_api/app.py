@@ -1,7 +1,7 @@
 """The gateway's application."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import httpx
 from fastapi import FastAPI, Response
 from fastapi.responses import FileResponse, HTMLResponse
 from fastapi.staticfiles import StaticFiles
+from lightkube import Client
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.middleware import Middleware
 
@@ -36,6 +37,7 @@ from frontend_api.trainings.service import TrainingService
 from frontend_api.users.endpoints import router as users
 from frontend_api.users.service import UserService
 from gyrus.errors import NotFound
+from gyrus.launch import kubernetes_api
 from gyrus.launch.cluster_jobs import RayJobs
 from gyrus.launch.jobs import TrainingLauncher
 from gyrus.launch.kubernetes import RayService
@@ -74,11 +76,13 @@ def create_app(
     registry: Registry | None = None,
     push: Push | None = None,
     launcher: TrainingLauncher | None = None,
+    connect: Callable[[], Client] = kubernetes_api.connect,
 ) -> FastAPI:
     """The application; the database must have been migrated.
 
     `serve` is the transport to Ray Serve, `registry` the models, `push` what makes replicas serve
-    one, `launcher` what trains: each is the real thing unless given.
+    one, `launcher` what trains: each is the real thing unless given. `connect` makes the client of
+    Kubernetes, if one is needed.
     """
     given = settings or GatewaySettings()
     metrics = Metrics()
@@ -89,25 +93,30 @@ def create_app(
         database = Database(engine)
         passwords = Passwords()
         tokens = AccessTokens(given.keys, timedelta(minutes=given.access_minutes))
-        service = ModelService(
-            registry or MlflowRegistry(given.registry_uri, given.home), push or _push(given)
-        )
-        async with (
-            metrics.own_port(given.host, given.metrics_port),
-            ServeClient(given.serve_url, given.serve_bearer, metrics, serve) as client,
-        ):
-            refresh_lifetime = timedelta(days=given.refresh_days)
-            yield {
-                "gateway": GatewayState(
-                    tokens=tokens,
-                    users=UserService(database, passwords),
-                    auth=AuthService(database, passwords, tokens, refresh_lifetime),
-                    predictions=PredictionService(database, client, metrics, given.max_uploads),
-                    models=service,
-                    trainings=TrainingService(launcher or _launcher(given)),
-                    health=HealthService(database, service, given.status_file, given.upload_limit),
-                )
-            }
+        mlflow = MlflowRegistry(given.registry_uri, given.home)
+        on_cluster = given.rayservice or given.rayjob_template
+        reached: AbstractContextManager[Client | None] = connect() if on_cluster else nullcontext()
+        with reached as kubernetes:
+            service = ModelService(registry or mlflow, push or _push(given, kubernetes))
+            trainer = launcher or _launcher(given, mlflow, kubernetes)
+            async with (
+                metrics.own_port(given.host, given.metrics_port),
+                ServeClient(given.serve_url, given.serve_bearer, metrics, serve) as client,
+            ):
+                refresh_lifetime = timedelta(days=given.refresh_days)
+                yield {
+                    "gateway": GatewayState(
+                        tokens=tokens,
+                        users=UserService(database, passwords),
+                        auth=AuthService(database, passwords, tokens, refresh_lifetime),
+                        predictions=PredictionService(database, client, metrics, given.max_uploads),
+                        models=service,
+                        trainings=TrainingService(trainer),
+                        health=HealthService(
+                            database, service, given.status_file, given.upload_limit
+                        ),
+                    )
+                }
         engine.dispose()
 
     app = GatewayApp(
@@ -152,30 +161,33 @@ def create_app(
     return app
 
 
-def _push(settings: GatewaySettings) -> Push:
+def _push(settings: GatewaySettings, kubernetes: Client | None) -> Push:
+    if settings.rayservice and kubernetes is not None:
+        name, namespace = settings.rayservice, settings.namespace
+        url, secret = settings.serve_url, settings.serve_bearer
+        return RayService(name, namespace, url, secret, kubernetes).push
+
     def push(model: ModelVersion) -> None:
-        if settings.rayservice:
-            RayService(
-                settings.rayservice,
-                settings.namespace,
-                settings.serve_url,
-                settings.serve_bearer,
-            ).push(model)
-        elif settings.serve_api:
+        if settings.serve_api:
             # Read each time: Ray may start after the gateway, and its token may be renewed.
             file = settings.ray_token_file
             token = file.read_text().strip() if file and file.is_file() else None
-            ServeControl(settings.serve_api, token, secret=settings.serve_bearer).push(model)
+            secret = settings.serve_bearer
+            with ServeControl(settings.serve_api, token, secret=secret) as control:
+                control.push(model)
 
     return push
 
 
-def _launcher(settings: GatewaySettings) -> TrainingLauncher:
-    if settings.rayjob_template is None:
+def _launcher(
+    settings: GatewaySettings, registry: MlflowRegistry, kubernetes: Client | None
+) -> TrainingLauncher:
+    if settings.rayjob_template is None or kubernetes is None:
         return LocalTrainings(settings)
     return RayJobs(
         settings.rayjob_template,
         settings.training_namespace,
         settings.training_data,
-        settings.registry_uri,
+        registry,
+        kubernetes,
     )

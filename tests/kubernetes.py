@@ -13,7 +13,8 @@ def client_of(answer: Callable[[httpx2.Request], httpx2.Response]) -> Client:
     return Client(config, transport=httpx2.MockTransport(answer))
 
 
-def refusal(code: int, reason: str) -> httpx2.Response:
+def refusal(code: int, reason: str, message: str = "") -> httpx2.Response:
     """What Kubernetes answers when it does not do what was asked."""
     status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "metadata": {}}
-    return httpx2.Response(code, json={**status, "code": code, "reason": reason, "message": reason})
+    told = {"code": code, "reason": reason, "message": message or reason}
+    return httpx2.Response(code, json=status | told)

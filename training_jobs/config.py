@@ -10,12 +10,13 @@ class TrainConfig(Recipe):
     """A recipe, and where; written into the run's folder as `config.json`, from where it resumes.
 
     `dataset` is a dataset's folder, `storage` the folder of runs, `weights` may be a file: each of
-    them a path or an address.
+    them a path or an address. `job` is the id of what began the run, if it has one.
     """
 
     run: RunName
     dataset: Address
     storage: Address
+    job: str = ""
 
     @property
     def folder(self) -> UPath:

@@ -89,14 +89,17 @@ def is_there(config: TrainConfig) -> bool:
     """Whether this very run was started before.
 
     Raises:
-        Conflict: a run of this name was, but it was asked otherwise.
+        Conflict: a run of this name was, but by another job, or it was asked otherwise.
     """
     try:
         before = load_config(config.storage, config.run)
     except NotFound:
         return False
     if before != config:
-        raise Conflict(f"A run named {config.run} is there already, and was asked otherwise.")
+        raise Conflict(
+            f"A run named {config.run} is there already: another job began it, or it was asked "
+            "otherwise. Name another."
+        )
     return True
 
 
@@ -157,7 +160,7 @@ def execute(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: b
         version = registry.register(
             bundle,
             run=config.run,
-            params=config.model_dump(mode="json", exclude={"dataset", "storage"}),
+            params=config.model_dump(mode="json", exclude={"dataset", "storage", "job"}),
         )
         log_plots(settings.registry_uri, version.version, plots)
     closing = {"kind": "done", "message": f"version {version.version}"}

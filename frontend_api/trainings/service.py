@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import TypeVar
 
@@ -9,6 +10,7 @@ import anyio
 import anyio.to_thread
 
 from frontend_api.trainings.schemas import LogTail
+from gyrus.errors import Unavailable
 from gyrus.launch.jobs import Job, TrainingLauncher, TrainingRequest
 from gyrus.plots import PlotName
 from gyrus.progress import Progress
@@ -53,7 +55,8 @@ class TrainingService:
     ) -> AsyncIterator[Progress | LogTail]:
         """What a job told later than `after` and tells from now on; its log when that changed."""
         events = await self._follow(lambda: self._launcher.events(job_id, after))
-        log, looked = "", 0.0
+        text = log = ""
+        looked = 0.0
         ended = False
         while not ended:
             event = await self._follow(lambda: next(events, END))
@@ -62,7 +65,8 @@ class TrainingService:
             ended = event is END
             if ended or time.monotonic() - looked > LOG_EVERY_S:
                 looked = time.monotonic()
-                text = await self._follow(lambda: self._launcher.log(job_id))
+                with suppress(Unavailable):
+                    text = await self._follow(lambda: self._launcher.log(job_id))
                 if text != log:
                     log = text
                     yield LogTail(tail=log)

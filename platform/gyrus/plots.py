@@ -34,12 +34,16 @@ def fetch_plot(tracking_uri: str, version: int, name: PlotName) -> bytes:
 
     client = MlflowClient(tracking_uri, tracking_uri)
     with tempfile.TemporaryDirectory() as folder:
+        missing = NotFound(f"Model version {version} has no plot {name}.")
         try:
-            run_id = client.get_model_version(MODEL, str(version)).run_id
-            path = client.download_artifacts(str(run_id), f"{FOLDER}/{name}.png", folder)
+            run_id = str(client.get_model_version(MODEL, str(version)).run_id)
+            # A download of what is not there fails without a code that says so.
+            found = [one.path for one in client.list_artifacts(run_id, FOLDER)]
+            if f"{FOLDER}/{name}.png" not in found:
+                raise missing
+            path = client.download_artifacts(run_id, f"{FOLDER}/{name}.png", folder)
         except (MlflowException, OSError) as error:
-            missing = isinstance(error, FileNotFoundError) or "404" in str(error)
-            if missing or getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
-                raise NotFound(f"Model version {version} has no plot {name}.") from error
+            if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
+                raise missing from error
             raise Unavailable("MLflow does not answer. Try again.", retry_after=5) from error
         return Path(path).read_bytes()

@@ -2,9 +2,9 @@
 
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 Kind = Literal["step", "epoch", "checkpoint", "restart", "evaluation", "done", "failed"]
 
@@ -27,6 +27,14 @@ class Progress(BaseModel):
     rate: float | None = None
     left_s: float | None = None
     message: str = ""
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _known(cls, metrics: Any) -> Any:
+        """Leave out those that are not known: NaN, which JSON writes as null."""
+        if isinstance(metrics, dict):
+            return {name: value for name, value in metrics.items() if value is not None}
+        return metrics
 
     def describe(self) -> str:
         """The event as one line for people."""

@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlparse
 from pydantic import BaseModel
 
 from gyrus.bundle import CARD, Card, digest, read_card, verify
-from gyrus.errors import Conflict, InvalidBundle, NotFound
+from gyrus.errors import Conflict, InvalidBundle, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -109,6 +109,21 @@ class Registry:
         found = self._client.search_model_versions(f"name='{MODEL}'")
         described = [self._describe(one, champion) for one in found if "card" in one.tags]
         return sorted(described, key=lambda one: one.version, reverse=True)
+
+    def made_by(self, run: str) -> ModelVersion | None:
+        """The version that a training run registered last; its bundle may be elsewhere, too.
+
+        Raises:
+            Unavailable: MLflow does not answer.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            found = self._client.search_model_versions(f"name='{MODEL}' and tags.run='{run}'")
+            last = max(found, key=lambda one: int(one.version), default=None)
+            return None if last is None else self._describe(last, self._champion_number())
+        except (MlflowException, OSError) as error:
+            raise Unavailable("MLflow does not answer. Try again.", retry_after=5) from error
 
     def get(self, version: int) -> ModelVersion:
         """One version, with its bundle on this machine.

@@ -22,7 +22,7 @@ from frontend_api.dependencies import GatewayState
 from frontend_api.settings import GatewaySettings
 from frontend_api.users.repository import User, UserRepository
 from gyrus.bundle import Card
-from gyrus.errors import Conflict, GyrusError, NotFound
+from gyrus.errors import Conflict, GyrusError, NotFound, Unavailable
 from gyrus.launch.jobs import Job, TrainingRequest
 from gyrus.progress import Progress
 from gyrus.registry import ModelVersion
@@ -140,6 +140,7 @@ class FakeTrainings:
         self.told: list[Progress | None] = []
         self.after: list[datetime | None] = []
         self.text = ""
+        self.hides_log = False
 
     def create(self, request: TrainingRequest) -> Job:
         if request.dataset != "phantom":
@@ -183,6 +184,8 @@ class FakeTrainings:
                 yield event
 
     def log(self, job_id: str) -> str:
+        if self.hides_log:
+            raise Unavailable("Kubernetes does not answer.")
         return self.text
 
     def plot(self, job_id: str, name: str) -> bytes:

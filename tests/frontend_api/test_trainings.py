@@ -130,6 +130,14 @@ async def test_events_come_as_a_stream_that_ends_with_the_job(gateway: Any, admi
     assert rest == [frame["id"] for frame in progress[1:]]
 
 
+async def test_a_log_that_cannot_be_read_ends_no_stream(gateway: Any, admin: Any) -> None:
+    await gateway.client.post(URL, json=ASKED, headers=admin)
+    gateway.trainings.told = [told(1, "epoch"), told(2, "done", message="version 4")]
+    gateway.trainings.hides_log = True
+    answer = await gateway.client.get(f"{URL}/one/events", headers=admin)
+    assert [frame["event"] for frame in parse(answer.text)] == ["progress", "progress"]
+
+
 async def test_an_event_id_that_was_never_given_is_refused(
     gateway: Any, admin: Any, assert_problem: Any
 ) -> None:

@@ -12,14 +12,25 @@ import yaml
 
 from gyrus.errors import Conflict, InputError, NotFound, TrainingFailed, Unavailable
 from gyrus.launch.cluster_jobs import RayJobs
-from gyrus.launch.jobs import TrainingRequest, follow
+from gyrus.launch.jobs import TrainingRequest, follow, version_of
 from gyrus.progress import Progress
+from gyrus.registry import ModelVersion
+from tests.bundles import CARD
 from tests.kubernetes import client_of, refusal
 
 NAMESPACE = "gyrus-training"
 RAYJOBS = f"/apis/ray.io/v1/namespaces/{NAMESPACE}/rayjobs"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+MODEL = ModelVersion(
+    version=7,
+    digest="abc",
+    source="mlflow-artifacts:/1/run/artifacts/bundle",
+    bundle=Path("/cache/abc"),
+    card=CARD,
+    created_at=BEGAN,
+    champion=False,
+)
 TEMPLATE = """
 apiVersion: ray.io/v1
 kind: RayJob
@@ -34,23 +45,46 @@ spec:
 """
 
 
+class FakeRegistry:
+    """The models that runs made; while it is `away` it does not answer."""
+
+    tracking_uri = "http://mlflow"
+
+    def __init__(self) -> None:
+        self.made: dict[str, ModelVersion] = {}
+        self.away = 0
+
+    def made_by(self, run: str) -> ModelVersion | None:
+        if self.away:
+            self.away -= 1
+            raise Unavailable("MLflow does not answer.")
+        return self.made.get(run)
+
+
 class Cluster:
     """RayJobs by name and the logs of the pods that submitted `one`, behind a launcher.
 
     `then` is what happens to a job's status at each look. A log that is a number is the status
-    that asking for it gives.
+    that asking for it gives, one that is None never comes.
     """
 
     def __init__(self, folder: Path) -> None:
         self.items: dict[str, dict[str, Any]] = {}
         self.then: list[dict[str, str] | None] = []
-        self.logs: dict[str, str | int] = {}
+        self.logs: dict[str, str | int | None] = {}
         self.asked: list[httpx2.QueryParams] = []
+        self.paths: list[str] = []
         self.fault: httpx2.Response | Exception | None = None
+        self.registry = FakeRegistry()
         self.template = folder / "rayjob.yaml"
         self.template.write_text(TEMPLATE)
         self.jobs = RayJobs(
-            self.template, NAMESPACE, "/data", "http://mlflow", client=client_of(self.api), poll_s=0
+            self.template,
+            NAMESPACE,
+            "/data",
+            self.registry,
+            client_of(self.api),
+            poll_s=0,
         )
 
     def api(self, request: httpx2.Request) -> httpx2.Response:
@@ -59,6 +93,7 @@ class Cluster:
         if self.fault is not None:
             return self.fault
         path = request.url.path
+        self.paths.append(path)
         if path.startswith(PODS):
             return self._pods(path.removeprefix(PODS), request.url.params)
         assert path.startswith(RAYJOBS)
@@ -95,13 +130,19 @@ class Cluster:
         if path:
             self.asked.append(params)
             log = self.logs[path.strip("/").removesuffix("/log")]
+            if log is None:
+                raise httpx2.ReadTimeout("the node is lost")
             return refusal(log, "any") if isinstance(log, int) else httpx2.Response(200, text=log)
-        assert params["labelSelector"] == "job-name=one"
+        assert params["labelSelector"] in {"job-name", "job-name=one"}
         pods = [
-            {"metadata": {"name": name, "creationTimestamp": f"2026-01-01T0{hour}:00:00Z"}}
+            {
+                "name": name,
+                "labels": {"job-name": "one"},
+                "creationTimestamp": f"2026-01-01T0{hour}:00:00Z",
+            }
             for hour, name in enumerate(self.logs)
         ]
-        return httpx2.Response(200, json=listed(pods[::-1]))
+        return httpx2.Response(200, json=listed([{"metadata": pod} for pod in pods[::-1]]))
 
     def tells(self, *events: Progress, pod: str = "one-abcde", noise: str = "") -> None:
         lines = [noise, *(event.model_dump_json() for event in events), "Job succeeded"]
@@ -162,6 +203,15 @@ def test_a_rayjob_is_the_template_with_a_name_a_command_and_workers(cluster: Clu
     assert options["--workers"] == "3"
     with pytest.raises(Conflict, match="one is there already"):
         cluster.jobs.create(asked())
+
+
+def test_each_job_has_an_id_so_that_none_goes_on_with_the_run_of_another(cluster: Cluster) -> None:
+    commands = set()
+    for _ in range(2):
+        cluster.jobs.create(asked())
+        commands.add(cluster.items.pop("one")["spec"]["entrypoint"].partition(" --job ")[2])
+    assert len(commands) == 2
+    assert all(command.endswith(" --resume-if-exists") for command in commands)
 
 
 def test_a_template_without_workers_is_refused(cluster: Cluster) -> None:
@@ -228,6 +278,45 @@ def test_events_come_from_the_pods_as_they_tell_them(cluster: Cluster) -> None:
     assert [e for e in cluster.jobs.events("one", events[1].time) if e] == events[2:]
 
 
+@pytest.mark.parametrize("lost", [500, 403, None], ids=["error", "refusal", "silence"])
+def test_a_log_that_cannot_be_read_hides_neither_the_job_nor_the_others(
+    cluster: Cluster, lost: int | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    cluster.jobs.create(asked())
+    cluster.items["one"]["status"] = RUNNING
+    cluster.tells(told(9, "epoch"))
+    cluster.logs["one-lost"] = lost
+    assert cluster.jobs.get("one").progress == told(9, "epoch")
+    assert cluster.jobs.jobs() == [cluster.jobs.get("one")]
+    assert next(cluster.jobs.events("one")) == told(9, "epoch")
+    assert cluster.jobs.log("one") == "\nJob succeeded"
+    assert "the log of the pod one-lost cannot be read" in caplog.text
+    cluster.jobs.cancel("one")
+    assert not cluster.items
+
+
+def test_an_event_may_hold_any_line_separator(cluster: Cluster) -> None:
+    cluster.jobs.create(asked())
+    event = told(1, "failed", message="one\u2028two\u2029three\x85four")
+    cluster.tells(event)
+    assert cluster.jobs.get("one").progress == event
+    assert cluster.jobs.log("one") == "\nJob succeeded"
+
+
+def test_a_list_of_jobs_asks_for_pods_once_and_for_logs_where_there_are_any(
+    cluster: Cluster,
+) -> None:
+    for run in ("one", "two", "three"):
+        cluster.jobs.create(asked(run=run))
+    cluster.tells(told(1, "epoch"), pod="one-first")
+    cluster.tells(told(9, "epoch"), pod="one-retried")
+    cluster.paths.clear()
+    jobs = cluster.jobs.jobs()
+    assert [job.id for job in jobs] == ["three", "two", "one"]
+    assert [job.progress for job in jobs] == [None, None, told(9, "epoch")]
+    assert cluster.paths == [RAYJOBS, PODS, f"{PODS}/one-retried/log"]
+
+
 def test_a_retried_job_goes_on_with_what_its_new_pod_tells(cluster: Cluster) -> None:
     cluster.jobs.create(asked())
     first, restart, done = (
@@ -260,6 +349,59 @@ def test_a_job_that_could_not_tell_its_end_ends_with_the_operators_words(cluster
     job = cluster.jobs.get("one")
     assert job.progress is not None
     assert (job.progress.kind, job.progress.time) == ("failed", job.ended_at)
+
+
+def test_the_registry_knows_what_a_job_made_whose_pod_is_gone(cluster: Cluster) -> None:
+    cluster.jobs.create(asked())
+    cluster.items["one"]["status"] = COMPLETE
+    cluster.registry.made["one"] = MODEL
+    job = cluster.jobs.get("one")
+    assert (job.state, job.version) == ("succeeded", 7)
+    assert job.progress is not None
+    assert (job.progress.kind, job.progress.metrics) == ("done", CARD.metrics)
+    assert job.progress.time == job.ended_at
+    assert cluster.jobs.jobs() == [job]
+    assert list(follow(cluster.jobs, "one")) == [job.progress]
+    # What is left is of a first try, which failed.
+    cluster.tells(told(1, "epoch"), told(9, "failed", message="The head was lost."))
+    assert cluster.jobs.get("one") == job
+    assert list(follow(cluster.jobs, "one"))[-1] == job.progress
+
+
+def test_a_registry_that_is_away_hides_no_job_and_ends_no_stream(cluster: Cluster) -> None:
+    cluster.jobs.create(asked())
+    cluster.items["one"]["status"] = COMPLETE
+    cluster.registry.made["one"] = MODEL
+    cluster.registry.away = 3
+    [job] = cluster.jobs.jobs()
+    assert (job.state, job.version) == ("succeeded", None)
+    with pytest.raises(Unavailable, match="MLflow"):
+        cluster.jobs.plot("one", "roc")
+    [done] = follow(cluster.jobs, "one")
+    assert (done.message, cluster.registry.away) == ("version 7", 0)
+
+
+def test_a_job_whose_model_is_not_registered_any_more_ends_without_one(cluster: Cluster) -> None:
+    cluster.jobs.create(asked())
+    cluster.items["one"]["status"] = COMPLETE
+    [done] = follow(cluster.jobs, "one")
+    assert (done.kind, version_of(done)) == ("done", None)
+    with pytest.raises(NotFound, match="no plot roc"):
+        cluster.jobs.plot("one", "roc")
+
+
+def test_a_stream_goes_on_when_kubernetes_answers_again(cluster: Cluster) -> None:
+    cluster.jobs.create(asked())
+    cluster.tells(told(1, "epoch"))
+    cluster.items["one"]["status"] = RUNNING
+    stream = cluster.jobs.events("one")
+    assert [next(stream), next(stream)] == [told(1, "epoch"), None]
+    cluster.fault = httpx2.ConnectError("no route")
+    assert [next(stream), next(stream)] == [None, None]
+    cluster.fault = None
+    cluster.tells(told(1, "epoch"), told(2, "done", message="version 1"))
+    cluster.items["one"]["status"] = COMPLETE
+    assert list(stream) == [told(2, "done", message="version 1")]
 
 
 def test_a_cancelled_job_is_gone_and_its_followers_are_told(cluster: Cluster) -> None:

@@ -1,5 +1,6 @@
 """Local training jobs: their state is found again by whoever looks into the run's folder."""
 
+import math
 import os
 import signal
 import subprocess
@@ -37,7 +38,8 @@ def tell(kind, **fields):
 def config():
     dataset = sys.argv[sys.argv.index("--dataset") + 1]
     (folder / "config.json").write_text(
-        '{"run": "%s", "dataset": "%s", "storage": "%s"}' % (run, dataset, folder.parent)
+        '{"run": "%s", "dataset": "%s", "storage": "%s", "job": ""}'
+        % (run, dataset, folder.parent)
     )
 print("a warning", file=sys.stderr, flush=True)
 """
@@ -255,6 +257,14 @@ def test_half_a_line_is_read_when_it_is_whole(home: Path) -> None:
         assert next(events) == event
 
 
+def test_an_event_with_a_metric_that_is_not_known_is_read_without_it() -> None:
+    told = Progress(run="one", kind="epoch", loss=math.nan, metrics={"a": math.nan, "b": 0.5})
+    [event] = parse_events(told.model_dump_json())
+    assert event == told.model_copy(update={"loss": None, "metrics": {"b": 0.5}})
+    assert not parse_events('{"run": "one", "kind": "epoch", "metrics": {"a": "high"}}')
+    assert not parse_events('{"run": "one", "kind": "epoch", "metrics": [1]}')
+
+
 def test_a_lock_is_free_when_its_last_holder_ended(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     assert not is_held(path)
@@ -287,6 +297,12 @@ def test_a_runs_name_fits_a_kubernetes_object() -> None:
     name = run_name("Brain_MRI (2020) with a long name", "mobilenetv2")
     assert name.startswith("brain-mri-2020-w-mobilenetv2-")
     assert len(run_name("long" * 16, "mobilenetv2")) <= 47
+
+
+def test_only_a_last_event_that_names_a_version_has_one() -> None:
+    told = [Progress(run="one", kind="done", message=text) for text in ("version 3", "version x")]
+    assert [version_of(event) for event in [*told, None]] == [3, None, None]
+    assert version_of(Progress(run="one", kind="failed", message="version 3")) is None
 
 
 def test_only_events_are_read_from_a_mixed_log() -> None:

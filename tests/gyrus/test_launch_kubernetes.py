@@ -104,7 +104,7 @@ def ray_service(cluster: FakeCluster) -> RayService:
         "team",
         "http://serve:8000",
         "secret",
-        client=client_of(cluster.api),
+        client_of(cluster.api),
         transport=transport,
     )
 
@@ -156,7 +156,11 @@ def test_replicas_that_keep_the_old_model_are_unavailable() -> None:
     [
         (refusal(404, "NotFound"), "RayService gyrus in .* team: 404 Not"),
         (refusal(403, "Forbidden"), "403 Forbidden"),
-        (httpx2.Response(502, text="<html>"), "502 Bad Gateway"),
+        (
+            refusal(403, "Forbidden", "exceeded quota: cpus."),
+            r"403 Forbidden: exceeded quota: cpus\.$",
+        ),
+        (httpx2.Response(502, text="<html>"), r"502 Bad Gateway\.$"),
         (httpx2.ConnectError("no route"), "Kubernetes does not answer"),
     ],
 )

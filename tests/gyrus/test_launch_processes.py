@@ -53,7 +53,6 @@ def test_a_child_writes_to_its_log_and_its_end_is_noticed(
     assert child.log.read_text() == "hello\n"
     with pytest.raises(Unavailable, match=r"teller ended \(exit code 3\).*teller.log"):
         processes.check()
-    processes.check("another")
 
 
 def test_children_stop_in_the_order_asked(processes: Processes, tmp_path: Path) -> None:

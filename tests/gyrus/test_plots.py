@@ -30,5 +30,6 @@ def test_a_plot_is_fetched_as_it_was_kept(tmp_path: Path) -> None:
 def test_an_mlflow_that_does_not_answer_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     [port] = pick_ports(1)
-    with pytest.raises(Unavailable):
-        fetch_plot(f"http://{LOOPBACK}:{port}", 1, "roc")
+    for uri in (f"http://{LOOPBACK}:{port}", f"http://{LOOPBACK}:{port}/404"):
+        with pytest.raises(Unavailable):
+            fetch_plot(uri, 1, "roc")

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gyrus.errors import Conflict, InvalidBundle, NotFound
+from gyrus.errors import Conflict, InvalidBundle, NotFound, Unavailable
+from gyrus.launch.ports import LOOPBACK, pick_ports
 from gyrus.registry import Registry
 from tests.bundles import make_bundle
 
@@ -47,6 +48,24 @@ def test_register_promote_and_roll_back(registry: Registry, tmp_path: Path) -> N
     assert champion is not None and champion.version == 1
     with pytest.raises(Conflict):
         registry.rollback()
+
+
+def test_a_version_is_found_by_the_run_that_made_it(registry: Registry, tmp_path: Path) -> None:
+    assert registry.made_by("run-1") is None
+    for number, run in enumerate(["run-1", "run-1", "run-10"]):
+        registry.register(make_bundle(tmp_path / f"b{number}", bytes([number])), run=run)
+    made = registry.made_by("run-1")
+    assert made is not None and made.version == 2
+    assert registry.made_by("run") is None
+
+
+def test_a_registry_that_does_not_answer_is_unavailable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    [port] = pick_ports(1)
+    with pytest.raises(Unavailable, match="MLflow does not answer"):
+        Registry(f"http://{LOOPBACK}:{port}", tmp_path).made_by("run-1")
 
 
 def test_the_same_bundle_registers_once(registry: Registry, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from gyrus.bundle import CARD, verify
 from gyrus.errors import InvalidBundle, NotFound, Unavailable
 from gyrus.launch.ports import LOOPBACK, pick_ports
 from gyrus.launch.replicas import user_config
+from gyrus.plots import fetch_plot, log_plots
 from gyrus.registry import Registry
 from serve_app.champion import Mlflow
 from serve_app.inference import ModelConfig
@@ -60,6 +61,23 @@ def test_a_model_goes_from_a_training_to_the_replicas_without_a_shared_volume(
     with pytest.raises(InvalidBundle, match=r"no card\.json of model version 2"):
         gateway.promote(2)
     assert replica.champion() == champion
+
+
+def test_a_server_knows_what_a_run_made_and_has_its_plots(uri: str, tmp_path: Path) -> None:
+    registry = Registry(uri, tmp_path / "gateway")
+    made = registry.register(make_bundle(tmp_path / "b", b"drawn"), run="drawn")
+    assert registry.made_by("drawn") == made
+    assert registry.made_by("none") is None
+    with pytest.raises(NotFound, match="no plot roc"):
+        fetch_plot(uri, made.version, "roc")
+    plots = tmp_path / "plots"
+    plots.mkdir()
+    (plots / "roc.png").write_bytes(b"a picture")
+    log_plots(uri, made.version, plots)
+    assert fetch_plot(uri, made.version, "roc") == b"a picture"
+    for missing in (made.version, 99):
+        with pytest.raises(NotFound):
+            fetch_plot(uri, missing, "curves")
 
 
 def test_a_server_that_is_away_is_unavailable(tmp_path: Path) -> None:

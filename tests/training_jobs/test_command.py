@@ -60,6 +60,8 @@ def test_a_run_is_resumed_if_it_is_there_only_just_as_it_was_asked(
         prepare(config)
     with pytest.raises(Conflict, match="asked otherwise"):
         is_there(TrainConfig.model_validate({**usual, "epochs": 3}))
+    with pytest.raises(Conflict, match="another job"):
+        is_there(TrainConfig.model_validate({**usual, "job": "later"}))
     arguments = [word for name, value in usual.items() for word in (f"--{name}", str(value))]
     lines = io.StringIO()
     assert main([*arguments, "--epochs", "3", "--resume-if-exists"], lines) == 2

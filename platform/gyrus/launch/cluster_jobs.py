@@ -1,11 +1,12 @@
 """Training jobs on a cluster: RayJobs, whose state is Kubernetes' own."""
 
+import logging
 import re
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,21 @@ import yaml
 from lightkube import Client, operators
 from lightkube.resources.core_v1 import Pod
 
-from gyrus.errors import Conflict, NotFound
+from gyrus.errors import Conflict, NotFound, Unavailable
 from gyrus.launch.jobs import ALIVE, CANCELLED, Job, TrainingRequest
-from gyrus.launch.kubernetes_api import RayJob, answering, connect
-from gyrus.launch.rayjob import RUN_LABEL, cut_short, is_ours, job_of, rayjob, state_of
+from gyrus.launch.kubernetes_api import RayJob, answering, read_log
+from gyrus.launch.rayjob import (
+    RUN_LABEL,
+    cut_short,
+    is_ours,
+    job_of,
+    rayjob,
+    state_of,
+    with_version,
+)
 from gyrus.plots import PlotName, fetch_plot
 from gyrus.progress import Progress, parse_events
+from gyrus.registry import Registry
 
 POLL_S = 2.0
 SKEW_S = 60
@@ -30,13 +40,17 @@ LAST_LOOKS = 4
 
 LAST_LINES = 500
 LOG_LINES = 40
+JOB_LABEL = "job-name"
 COLOURS = re.compile("\x1b\\[[0-9;]*m")
+
+logger = logging.getLogger("gyrus.trainings")
 
 
 class RayJobs:
-    """The trainings of one namespace.
+    """The trainings of one namespace, over the Kubernetes API that `client` reaches.
 
-    `data` is the folder, or the address, where its pods find datasets, weights and runs. A job that
+    `data` is the folder, or the address, where its pods find datasets, weights and runs, and
+    `registry` has what they made, also when the pods that told it are gone. A job that
     lost its head is submitted again by the operator, and goes on from its checkpoint. One that is
     cancelled, or older than the template keeps it, is gone from Kubernetes.
     """
@@ -46,16 +60,16 @@ class RayJobs:
         template: Path,
         namespace: str,
         data: str,
-        registry_uri: str,
+        registry: Registry,
+        client: Client,
         *,
-        client: Client | None = None,
         poll_s: float = POLL_S,
     ) -> None:
         self._template = template
         self._namespace = namespace
         self._data = data
-        self._registry_uri = registry_uri
-        self._given = client
+        self._registry = registry
+        self._client = client
         self._poll_s = poll_s
 
     def create(self, request: TrainingRequest) -> Job:
@@ -72,16 +86,17 @@ class RayJobs:
                 RayJob, namespace=self._namespace, labels={RUN_LABEL: operators.exists()}
             )
             ours = [one for one in found if is_ours(one)]
-        jobs = [job_of(one, self._last(one["metadata"]["name"])) for one in ours]
+        pods = self._pods(operators.exists())
+        jobs = [self._seen(one, pods[one["metadata"]["name"]]) for one in ours]
         return sorted(jobs, key=lambda job: job.created_at, reverse=True)
 
     def get(self, job_id: str) -> Job:
         """One job."""
-        return job_of(self._read(job_id), self._last(job_id))
+        return self._seen(self._read(job_id), self._pods(job_id)[job_id])
 
     def cancel(self, job_id: str) -> None:
         """Delete a job with its cluster; the run's folder stays."""
-        if self.get(job_id).state not in ALIVE:
+        if state_of(self._read(job_id)) not in ALIVE:
             raise Conflict(f"The training job {job_id} has ended already.")
         with _answering(job_id):
             self._client.delete(RayJob, job_id, namespace=self._namespace)
@@ -93,19 +108,18 @@ class RayJobs:
 
     def log(self, job_id: str) -> str:
         """The last lines that are no events."""
-        lines = COLOURS.sub("", self._lines(job_id, tail_lines=LAST_LINES)).splitlines()
-        return "\n".join([line for line in lines if not parse_events(line)][-LOG_LINES:])
+        told = self._lines(self._pods(job_id)[job_id], tail_lines=LAST_LINES)
+        text = COLOURS.sub("", told)
+        rest = "\n".join(line for line in text.split("\n") if not parse_events(line))
+        return "\n".join(rest.splitlines()[-LOG_LINES:])
 
     def plot(self, job_id: str, name: PlotName) -> bytes:
         """A picture from MLflow, which has it when the model is registered."""
-        version = self.get(job_id).version
+        found, pods = self._read(job_id), self._pods(job_id)[job_id]
+        version = self._job(found, self._last(pods)).version
         if version is None:
             raise NotFound(f"The training job {job_id} has no plot {name} yet.")
-        return fetch_plot(self._registry_uri, version, name)
-
-    @cached_property
-    def _client(self) -> Client:
-        return self._given or connect()
+        return fetch_plot(self._registry.tracking_uri, version, name)
 
     def _read(self, job_id: str) -> Any:
         with _answering(job_id):
@@ -114,71 +128,94 @@ class RayJobs:
             raise NotFound(f"There is no training job {job_id}.")
         return found
 
+    def _seen(self, found: Any, pods: list[str]) -> Job:
+        """A job as far as it is known; MLflow need not answer."""
+        last = self._last(pods)
+        with suppress(Unavailable):
+            return self._job(found, last)
+        return job_of(found, last)
+
+    def _job(self, found: Any, last: Progress | None) -> Job:
+        job = job_of(found, last)
+        told = last is not None and last.kind == "done"
+        if job.state != "succeeded" or told:
+            return job
+        return with_version(job, self._registry.made_by(job.id))
+
     def _events(self, job_id: str, after: datetime | None) -> Iterator[Progress | None]:
         since = after or datetime.min.replace(tzinfo=UTC)
         looks_left = LAST_LOOKS
-        ended = False
+        told = ""
         while True:
-            # Asked before the lines are read: a job that has ended told them before, or soon will.
             try:
-                found = self._read(job_id)
+                # Asked before the lines are read: a job that has ended told them before, or soon
+                # will.
+                found, pods = self._read(job_id), self._pods(job_id)[job_id]
+                window = None
+                if since.year > 1:
+                    window = max(int((datetime.now(UTC) - since).total_seconds()), 0) + SKEW_S
+                last: Progress | None = None
+                for event in parse_events(self._lines(pods, seconds=window)):
+                    last = event
+                    if event.time > since:
+                        since = event.time
+                        told = event.kind
+                        yield event
+                state = state_of(found)
+                if state not in ALIVE:
+                    looks_left -= 1
+                    end = "done" if state == "succeeded" else "failed"
+                    if looks_left <= 0 or (last is not None and last.kind == end):
+                        closing = self._job(found, last).progress
+                        # Workers and head have clocks of their own: the end is told, however old
+                        # it looks.
+                        if told != end:
+                            yield closing
+                        return
             except NotFound:
                 now = max(since + timedelta(milliseconds=1), datetime.now(UTC))
                 yield cut_short(job_id, now, CANCELLED)
                 return
-            window = None
-            if since.year > 1:
-                window = max(int((datetime.now(UTC) - since).total_seconds()), 0) + SKEW_S
-            last: Progress | None = None
-            for event in parse_events(self._lines(job_id, seconds=window)):
-                last = event
-                if event.time > since:
-                    since = event.time
-                    ended = event.kind in {"done", "failed"}
-                    yield event
-            if state_of(found) not in ALIVE:
-                looks_left -= 1
-                if not looks_left or (last is not None and last.kind in {"done", "failed"}):
-                    break
+            except Unavailable:
+                pass  # for now: who follows shall not have to begin again
             yield None
             time.sleep(self._poll_s)
-        # Workers and head have clocks of their own: the end is told, however old it looks.
-        closing = job_of(found, last).progress
-        if closing is not None and not ended:
-            yield closing
 
-    def _last(self, job_id: str) -> Progress | None:
-        events = parse_events(self._lines(job_id, tail_lines=LAST_LINES))
-        return events[-1] if events else None
+    def _last(self, pods: list[str]) -> Progress | None:
+        for pod in reversed(pods):
+            events = parse_events(self._lines([pod], tail_lines=LAST_LINES))
+            if events:
+                return events[-1]
+        return None
+
+    def _pods(self, job: Any) -> defaultdict[str, list[str]]:
+        """The pods that submitted each job, oldest first: one that was retried has several."""
+        pods: defaultdict[str, list[str]] = defaultdict(list)
+        with _answering():
+            found = self._client.list(Pod, namespace=self._namespace, labels={JOB_LABEL: job})
+            metadata = [pod.metadata for pod in found if pod.metadata is not None]
+        metadata.sort(key=lambda one: one.creationTimestamp or datetime.max.replace(tzinfo=UTC))
+        for one in metadata:
+            pods[(one.labels or {}).get(JOB_LABEL, "")].append(one.name or "")
+        return pods
 
     def _lines(
-        self, job_id: str, *, seconds: int | None = None, tail_lines: int | None = None
+        self, pods: list[str], *, seconds: int | None = None, tail_lines: int | None = None
     ) -> str:
-        """What the pods that submitted a job wrote, oldest first: a retried one has several.
+        """What pods wrote, of each only that of the last `seconds`, or the last lines.
 
-        Of each only that of the last `seconds`, or the last lines.
+        One that cannot be read, as on a node that was lost, is left out.
         """
         texts = []
-        with _answering(job_id):
-            pods = self._client.list(Pod, namespace=self._namespace, labels={"job-name": job_id})
-            for name in _oldest_first(pods):
-                try:
-                    lines = self._client.log(
-                        name, namespace=self._namespace, since=seconds, tail_lines=tail_lines
-                    )
-                    texts.append("".join(lines))
-                except httpx2.HTTPStatusError as error:
-                    # It has not started yet, or is gone since.
-                    if error.response.status_code not in {400, 404}:
-                        raise
+        for name in pods:
+            try:
+                texts.append(read_log(self._client, name, self._namespace, seconds, tail_lines))
+            except httpx2.HTTPError as error:
+                answer = getattr(error, "response", None)
+                # Unless it has not started yet, or is gone since.
+                if answer is None or answer.status_code not in {400, 404}:
+                    logger.warning("the log of the pod %s cannot be read: %r", name, error)
         return "\n".join(texts)
-
-
-def _oldest_first(pods: Iterable[Pod]) -> list[str]:
-    """The pods' names."""
-    metadata = [pod.metadata for pod in pods if pod.metadata is not None]
-    metadata.sort(key=lambda one: one.creationTimestamp or datetime.max.replace(tzinfo=UTC))
-    return [one.name for one in metadata if one.name]
 
 
 @contextmanager

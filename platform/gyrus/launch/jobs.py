@@ -50,15 +50,16 @@ class Job(BaseModel):
 class TrainingLauncher(Protocol):
     """Starts trainings and finds them again: nothing that it knows is in its memory alone.
 
-    Every method blocks, and but for `create` and `jobs` raises `NotFound` where there is no such
-    job, and `Unavailable` where what runs the jobs does not answer.
+    Every method blocks, and raises `Unavailable` where what runs the jobs does not answer; `get`,
+    `cancel`, `events` and `plot` raise `NotFound` where there is no such job.
     """
 
     def create(self, request: TrainingRequest) -> Job:
         """Start a training.
 
         Raises:
-            Conflict: a run of this name is there, or there is no room for another now.
+            Conflict: a run of this name is there, or there is no room for another now. On a
+                cluster a run whose job is gone is seen when the new one runs, which fails then.
             NotFound: there is no such dataset, or no such file of weights.
         """
 
@@ -83,7 +84,7 @@ class TrainingLauncher(Protocol):
         """
 
     def log(self, job_id: str) -> str:
-        """The last lines of what a job wrote beside its events."""
+        """The last lines of what a job wrote beside its events; none where there is no such job."""
 
     def plot(self, job_id: str, name: PlotName) -> bytes:
         """A picture of how good the model is, as PNG; `NotFound` until it is drawn."""
@@ -110,10 +111,11 @@ def training_arguments(request: TrainingRequest, data: str) -> list[str]:
 
 
 def version_of(event: Progress | None) -> int | None:
-    """The registered version that a run's last event names ("version N")."""
+    """The registered version that a run's last event names ("version N"), if it names one."""
     if event is None or event.kind != "done":
         return None
-    return int(event.message.removeprefix("version "))
+    number = event.message.removeprefix("version ")
+    return int(number) if number.isdecimal() else None
 
 
 def follow(

@@ -3,8 +3,6 @@
 KubeRay's operator applies a change of it to the running replicas in place.
 """
 
-from functools import cached_property
-
 import httpx
 import httpx2
 import yaml
@@ -23,7 +21,7 @@ TRIES = 5
 class RayService:
     """The RayService `name`, whose replicas answer at `serve_url` to who knows `secret`.
 
-    `client` is the Kubernetes API's: of the cluster that this runs in, or else of KUBECONFIG.
+    `client` reaches the Kubernetes API.
     """
 
     def __init__(
@@ -32,15 +30,15 @@ class RayService:
         namespace: str,
         serve_url: str,
         secret: str,
+        client: Client,
         *,
-        client: Client | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._name = name
         self._namespace = namespace
         self._serve_url = serve_url
         self._secret = secret
-        self._given = client
+        self._client = client
         self._transport = transport
 
     def push(self, model: ModelVersion, *, seconds: float = 180.0) -> None:
@@ -58,10 +56,6 @@ class RayService:
         ) as client:
             for path in paths:
                 confirm(client, httpx.URL(path), self._secret, model, seconds)
-
-    @cached_property
-    def _client(self) -> Client:
-        return self._given or kubernetes_api.connect()
 
     def _patch(self, model: ModelVersion) -> list[str]:
         """Name the model in the Serve configuration; returns the applications' paths."""

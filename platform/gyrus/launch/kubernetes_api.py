@@ -4,13 +4,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx2
-from lightkube import Client, ConfigError
+from lightkube import ApiError, Client, ConfigError
 from lightkube.generic_resource import create_namespaced_resource
+from lightkube.resources.core_v1 import PodLog
 
 from gyrus.errors import Unavailable
 
 RayJob = create_namespaced_resource("ray.io", "v1", "RayJob", "rayjobs")
 RayService = create_namespaced_resource("ray.io", "v1", "RayService", "rayservices")
+
+LOG_TIMEOUT = httpx2.Timeout(5)
+"""Kubernetes itself waits half a minute for a node that is lost."""
 
 
 def connect() -> Client:
@@ -25,6 +29,24 @@ def connect() -> Client:
         raise Unavailable(f"No Kubernetes is known here: {error}") from error
 
 
+def read_log(
+    client: Client, pod: str, namespace: str, seconds: int | None, lines: int | None
+) -> str:
+    """What a pod wrote in the last `seconds`, or its last `lines`, as it wrote it.
+
+    `Client.log` also ends lines at separators that stand within an event, and waits longer.
+
+    Raises:
+        httpx2.HTTPError: it cannot be read.
+    """
+    api = client._client
+    asked = {"sinceSeconds": seconds, "tailLines": lines}
+    request = api.prepare_request("get", PodLog, name=pod, namespace=namespace, params=asked)
+    request.timeout = LOG_TIMEOUT
+    answer = api.send(api.build_adapter_request(request))
+    return str(answer.raise_for_status().text)
+
+
 @contextmanager
 def answering(what: str) -> Iterator[None]:
     """Within the block, Kubernetes that refuses `what` or does not answer is `Unavailable`."""
@@ -32,8 +54,9 @@ def answering(what: str) -> Iterator[None]:
         yield
     except httpx2.HTTPStatusError as error:
         answer = error.response
-        raise Unavailable(
-            f"Kubernetes refused {what}: {answer.status_code} {answer.reason_phrase}."
-        ) from error
+        reason = f"{answer.status_code} {answer.reason_phrase}"
+        if isinstance(error, ApiError) and error.status.message:
+            reason += f": {error.status.message}"
+        raise Unavailable(f"Kubernetes refused {what}: {reason.removesuffix('.')}.") from error
     except httpx2.HTTPError as error:
         raise Unavailable("Kubernetes does not answer. Try again.", retry_after=5) from error

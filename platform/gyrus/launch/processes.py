@@ -16,7 +16,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import psutil
 
@@ -31,7 +30,7 @@ class Child:
     """A process that was started, and the file that it writes to."""
 
     name: str
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
     log: Path
 
 
@@ -52,24 +51,18 @@ class Processes:
         environment: Mapping[str, str],
         *,
         folder: Path,
-        pipe: bool = False,
     ) -> Child:
-        """Start `command` in `folder`; it writes to `<logs>/<name>.log`.
-
-        With `pipe`, standard output is for the caller to read, and only errors go to the log.
-        """
+        """Start `command` in `folder`; it writes to `<logs>/<name>.log`."""
         self.logs.mkdir(parents=True, exist_ok=True)
         log = self.logs / f"{name}.log"
         with log.open("w") as file:
-            output: int | IO[str] = subprocess.PIPE if pipe else file
             process = subprocess.Popen(
                 command,
                 env={**environment, MARK: self.mark},
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
-                stdout=output,
+                stdout=file,
                 stderr=file,
-                text=True,
                 start_new_session=True,
             )
         child = Child(name, process, log)
@@ -77,19 +70,15 @@ class Processes:
         self._sessions.add(process.pid)
         return child
 
-    def names(self) -> list[str]:
-        """The children that were started and not stopped."""
-        return list(self._children)
-
-    def check(self, *names: str) -> None:
-        """Notice a child that ended by itself; only those of `names`, if any are given.
+    def check(self) -> None:
+        """Notice a child that ended by itself.
 
         Raises:
             Unavailable: one did.
         """
         for child in self._children.values():
             code = child.process.poll()
-            if code is not None and (not names or child.name in names):
+            if code is not None:
                 raise Unavailable(f"The {child.name} ended (exit code {code}). See {child.log}.")
 
     def stop(self, name: str, *, grace: float) -> None:
@@ -106,8 +95,6 @@ class Processes:
             child.process.kill()
             child.process.wait()
         end(family, grace=min(grace, 2.0))
-        if child.process.stdout is not None:
-            child.process.stdout.close()
 
     def stop_all(self, order: Iterable[str], *, grace: float) -> None:
         """Stop the children in `order`, then the others, then whatever is left of any of them."""

@@ -4,6 +4,7 @@ What was asked stands in an annotation, how far it is in the status, and its eve
 pods that submitted it.
 """
 
+import secrets
 import shlex
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +22,7 @@ from gyrus.launch.jobs import (
     version_of,
 )
 from gyrus.progress import Progress
+from gyrus.registry import ModelVersion
 
 RUN_LABEL = "gyrus.dev/run"
 REQUEST_ANNOTATION = "gyrus.dev/request"
@@ -51,8 +53,10 @@ def rayjob(template: dict[str, Any], request: TrainingRequest, data: str) -> dic
     asked = {REQUEST_ANNOTATION: request.model_dump_json()}
     metadata["annotations"] = {**metadata.get("annotations", {}), **asked}
     workers |= dict.fromkeys(("replicas", "minReplicas", "maxReplicas"), request.workers)
-    # The operator submits the same command again when the head was lost.
-    arguments = [*training_arguments(request, data), "--resume-if-exists"]
+    # The operator submits the same command again when the head was lost: only then does it go on
+    # with a run that is there. One of an earlier RayJob of this name keeps its own.
+    again = ["--job", secrets.token_hex(8), "--resume-if-exists"]
+    arguments = [*training_arguments(request, data), *again]
     template["spec"]["entrypoint"] = shlex.join(["python", "-m", "training_jobs", *arguments])
     return template
 
@@ -99,6 +103,18 @@ def job_of(found: Any, last: Progress | None) -> Job:
         progress=last,
         version=version_of(last),
     )
+
+
+def with_version(job: Job, model: ModelVersion | None) -> Job:
+    """A job that succeeded, but whose last event is lost; `model` is what it registered."""
+    time = job.ended_at or datetime.now(UTC)
+    if job.progress is not None:
+        time = max(time, job.progress.time + timedelta(milliseconds=1))
+    done = Progress(run=job.id, kind="done", time=time, message="Its model is not registered.")
+    if model is not None:
+        message = f"version {model.version}"
+        done = done.model_copy(update={"metrics": model.card.metrics, "message": message})
+    return job.model_copy(update={"progress": done, "version": version_of(done)})
 
 
 def _request(found: Any) -> TrainingRequest:
