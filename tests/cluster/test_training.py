@@ -10,6 +10,7 @@ import yaml
 from gyrus.imaging import encode_png
 from gyrus.phantom import draw
 from tests.cluster.installed import Installed
+from tests.cluster.metrics import missing, samples
 from tests.events import follow
 from tests.rendering import ROOT
 
@@ -17,6 +18,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 DATASET = "drawn"
 URL = "/v1/training-jobs"
+RAY = "ray.io/node-type,app.kubernetes.io/component=training"
 WORKERS = "ray.io/node-type=worker,app.kubernetes.io/component=training"
 
 
@@ -56,6 +58,8 @@ def test_a_run_survives_a_worker_and_its_model_is_served(served: Installed, data
             events.append(event)
             if event["kind"] == "checkpoint" and event["epoch"] == 1:
                 assert len(served.pods(WORKERS, namespace=namespace)) == 2
+                exported = samples(served, RAY, 8080, namespace=namespace)
+                assert missing("training", exported) == []
                 served.delete_pod(WORKERS, namespace=namespace, force=True)
         kinds = [one["kind"] for one in events]
         assert kinds[-2:] == ["evaluation", "done"], events[-1]

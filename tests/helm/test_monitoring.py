@@ -1,6 +1,5 @@
 """Alerts fire when they should and are explained; they and dashboards ask for what is exported."""
 
-import json
 import re
 import shutil
 from importlib import resources
@@ -11,12 +10,12 @@ import pytest
 import yaml
 
 from frontend_api.metrics import Metrics
-from tests.rendering import CHART, ROOT, chart, run
+from tests.monitoring import asked, panels
+from tests.rendering import ROOT, chart, run
 
 pytestmark = pytest.mark.helm
 
 ALERTS = Path(__file__).with_name("alerts.yaml")
-DASHBOARDS = sorted((CHART / "files" / "dashboards").glob("*.json"))
 
 
 @pytest.fixture(scope="module")
@@ -31,16 +30,6 @@ def rules() -> dict[str, Any]:
 
 def alerts_of(rules: dict[str, Any]) -> list[dict[str, Any]]:
     return [rule for group in rules["groups"] for rule in group["rules"]]
-
-
-def panels() -> list[tuple[str, str]]:
-    """Title and query of all panels."""
-    return [
-        (f"{path.stem}: {panel['title']}", target["expr"])
-        for path in DASHBOARDS
-        for panel in json.loads(path.read_text())["panels"]
-        for target in panel["targets"]
-    ]
 
 
 def test_alerts_fire_when_they_should(rules: dict[str, Any], tmp_path: Path) -> None:
@@ -104,10 +93,9 @@ def test_panels_and_alerts_ask_for_metrics_that_are_exported(rules: dict[str, An
     known, labels = exported(), gateway_samples()
     queries = [*panels(), *((one["alert"], one["expr"]) for one in alerts_of(rules))]
     for name, query in queries:
-        asked = re.findall(r"(\w+)\{([^}]*)\}", query)
-        assert asked, name
-        assert {metric for metric, _ in asked} <= known, name
-        for metric, selector in asked:
+        metrics = asked(query)
+        assert metrics, name
+        assert {metric for metric, _ in metrics} <= known, name
+        for metric, used in metrics:
             if metric in labels:
-                used = set(re.findall(r"(\w+)\s*[=!]", selector))
-                assert used <= labels[metric] | {"namespace", "job"}, name
+                assert set(used) <= labels[metric] | {"namespace", "job"}, name
