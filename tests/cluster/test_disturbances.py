@@ -8,7 +8,7 @@ from tests.cluster.installed import Installed, assert_unharmed, until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
-RATE = 5.0
+RATE = float(os.environ.get("GYRUS_TEST_RATE", "5"))
 SECONDS = float(os.environ.get("GYRUS_TEST_SECONDS", "30"))
 """Uploads a second, and for how long at least."""
 
