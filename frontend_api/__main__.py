@@ -12,6 +12,7 @@ from typing import Any
 
 import uvicorn
 from pydantic import ValidationError
+from sqlalchemy.exc import OperationalError
 
 from frontend_api import migrations
 from frontend_api.app import create_app
@@ -55,6 +56,10 @@ def main() -> int:
     except Unavailable as error:
         print(error.detail, file=sys.stderr)
         return 1
+    except OperationalError as error:
+        # Not all of it: it goes on with the statement and the way to SQLAlchemy's documentation.
+        print(f"The database cannot be used: {error.orig}", file=sys.stderr)
+        return 1
     if only == "migrate":
         return 0
     config = uvicorn.Config(create_app(settings), **server_options(settings))
@@ -83,7 +88,7 @@ def prepare(settings: GatewaySettings, *, seconds: float = 0.0) -> None:
 
     A database that does not answer is tried again for `seconds`.
     """
-    engine = make_engine(settings.database)
+    engine = make_engine(settings.database, read_timeout=None)
     migrations.upgrade(engine, seconds=seconds)
     if settings.admin_password:
         users = UserService(Database(engine), Passwords())
