@@ -90,7 +90,6 @@ class ModelService:
         return await self._change(self._registry.rollback)
 
     def _find_champion(self) -> ModelVersion | None:
-        # Not by `Registry.champion`, which brings the bundle to this machine.
         return next((model for model in self._registry.versions() if model.champion), None)
 
     async def _change(self, change: Callable[[], ModelVersion]) -> ModelVersion:

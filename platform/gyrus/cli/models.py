@@ -44,7 +44,7 @@ def show(
     if as_json:
         print_json(model.model_dump(mode="json"))
         return
-    for name, value in {**_row(model), "digest": model.digest, "bundle": model.bundle}.items():
+    for name, value in {**_row(model), "digest": model.digest, "bundle": model.source}.items():
         print(f"{name:<14} {value}")
     for name, figure in model.card.metrics.items():
         print(f"{name:<24} {figure:.4f}")
