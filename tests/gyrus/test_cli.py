@@ -144,6 +144,23 @@ def test_models_without_any(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert [line[:7] for line in lines(said.err)] == ["gyrus: "] * 3
 
 
+@pytest.mark.parametrize(
+    ("arguments", "request_"),
+    [(["promote", "3"], "POST /v1/models/3/promote"), (["rollback"], "POST /v1/models/rollback")],
+)
+def test_the_champion_of_a_cluster_is_left_to_its_gateway(
+    arguments: list[str],
+    request_: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("GYRUS_TRACKING_URI", "http://mlflow.example.com")
+    assert run(["models", *arguments, "--home", str(tmp_path)]) == 2
+    [line] = lines(capsys.readouterr().err)
+    assert f"send `{request_}` to their gateway" in line
+
+
 def test_bootstrap_leaves_a_champion_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
