@@ -12,6 +12,7 @@ from typing import Any
 
 import uvicorn
 from pydantic import ValidationError
+from sqlalchemy.exc import OperationalError
 
 from frontend_api import migrations
 from frontend_api.app import create_app
@@ -42,7 +43,7 @@ def main() -> int:
             print(f"GYRUS_{name}: {found['msg']}", file=sys.stderr)
         return 2
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for name in ("alembic", "httpx"):
+    for name in ("alembic", "httpx", "httpx2"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for name, value in MLFLOW_PATIENCE.items():
         os.environ.setdefault(name, value)
@@ -54,6 +55,10 @@ def main() -> int:
             prepare(settings, seconds=PATIENCE_S if only else 0)
     except Unavailable as error:
         print(error.detail, file=sys.stderr)
+        return 1
+    except OperationalError as error:
+        # Not all of it: it goes on with the statement and the way to SQLAlchemy's documentation.
+        print(f"The database cannot be used: {error.orig}", file=sys.stderr)
         return 1
     if only == "migrate":
         return 0
@@ -83,7 +88,7 @@ def prepare(settings: GatewaySettings, *, seconds: float = 0.0) -> None:
 
     A database that does not answer is tried again for `seconds`.
     """
-    engine = make_engine(settings.database)
+    engine = make_engine(settings.database, read_timeout=None)
     migrations.upgrade(engine, seconds=seconds)
     if settings.admin_password:
         users = UserService(Database(engine), Passwords())

@@ -22,7 +22,13 @@ from sqlalchemy.types import TypeDecorator
 CONNECTIONS = 10
 """Connections of one gateway process, and threads that use them."""
 
-MYSQL_TIMEOUTS_S = {"connect_timeout": 5, "read_timeout": 30, "write_timeout": 30}
+READ_S = 30
+
+UNREACHED = {
+    2002,  # no connection by its socket
+    2003,  # no connection over the network
+}
+"""Errors of MySQL's client before there is a connection; afterwards SQLAlchemy knows a lost one."""
 
 PASSING = {
     1205,  # lock wait timeout
@@ -76,17 +82,23 @@ def new_id() -> str:
     return str(uuid.UUID(int=value))
 
 
-def make_engine(url: str) -> Engine:
+def make_engine(url: str, *, read_timeout: int | None = READ_S) -> Engine:
     """An engine for `sqlite:///…` or `mysql+pymysql://…`.
 
-    Errors do not show the parameters of a statement: they are addresses and hashes of people.
+    `read_timeout` are the seconds that MySQL's answer is waited for; None for migrations, as a
+    statement that changes a table waits for the transactions that use it. Errors do not show the
+    parameters of a statement: they are addresses and hashes of people.
     """
     options: dict[str, Any] = {}
     if make_url(url).get_backend_name() != "sqlite":
         # Under REPEATABLE READ a DELETE that finds nothing locks a gap in the index, and two
         # sign-ins that then INSERT wait for each other.
         options["isolation_level"] = "READ COMMITTED"
-        options["connect_args"] = MYSQL_TIMEOUTS_S
+        options["connect_args"] = {
+            "connect_timeout": 5,
+            "read_timeout": read_timeout,
+            "write_timeout": 30,
+        }
     engine = create_engine(
         url,
         pool_size=CONNECTIONS,
@@ -106,6 +118,16 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+def is_unreached(error: DBAPIError) -> bool:
+    """Whether the database was not there to answer, or the connection was lost."""
+    return error.connection_invalidated or code_of(error) in UNREACHED
+
+
+def code_of(error: DBAPIError) -> Any:
+    """The number of MySQL's error, or what another database says in its place."""
+    return error.orig.args[0] if error.orig is not None and error.orig.args else None
 
 
 class Database:
@@ -133,7 +155,7 @@ class Database:
             try:
                 answer = _done(session, work)
             except DBAPIError as error:
-                if error.orig is None or not PASSING.intersection(error.orig.args[:1]):
+                if code_of(error) not in PASSING:
                     raise
                 session.rollback()
                 answer = _done(session, work)

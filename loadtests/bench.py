@@ -82,14 +82,14 @@ def champion() -> Path:
     """The folder of the champion's bundle.
 
     Raises:
-        NotFound: there is no champion.
+        NotFound: there is no champion, or its bundle is not on this machine.
     """
     settings = PlatformSettings()
-    hint = f"There is no champion in {settings.home}. Train one, or give --bundle FOLDER."
+    hint = f"There is no champion's bundle in {settings.home}. Train one, or give --bundle FOLDER."
     if not settings.tracking_uri and not (settings.home / "mlflow.db").is_file():
         raise NotFound(hint)
     found = Registry(settings.registry_uri, settings.home).champion()
-    if found is None:
+    if found is None or found.bundle is None:
         raise NotFound(hint)
     return found.bundle
 

@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None, lines: TextIO) -> int:
         execute(config, tell, resumed=resumed)
     except ValidationError as error:
         wrong = error.errors()[0]
-        where = "".join(f"--{name}: " for name in wrong["loc"])
+        where = "".join(f"--{name}: ".replace("_", "-") for name in wrong["loc"])
         return fail(f"{where}{wrong['msg']}", BAD_INPUT)
     except (InputError, NotFound, Conflict) as error:
         return fail(error.detail, BAD_INPUT)

@@ -15,7 +15,7 @@ from ray.train.v2.api.exceptions import TrainingFailedError
 from ray.util.queue import Queue
 from upath import UPath
 
-from gyrus.addresses import local, reached, upload
+from gyrus.addresses import address, local, reached, upload
 from gyrus.datasets import Dataset, open_dataset
 from gyrus.errors import Conflict, InputError, InvalidDataset, NotFound, TrainingFailed
 from gyrus.launch.ports import LOOPBACK
@@ -65,7 +65,7 @@ def prepare(config: TrainConfig) -> Dataset:
                 f"A run named {config.run} is there already. Resume it, or name another."
             )
     if config.weights not in {"none", "imagenet"}:
-        weights = UPath(config.weights)
+        weights = address(config.weights)
         with reached(weights):
             if not weights.is_file():
                 raise NotFound(f"There is no weights file {weights}.")

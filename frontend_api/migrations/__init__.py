@@ -1,11 +1,13 @@
 """The database's schema, step by step (Alembic).
 
 Steps never take anything away, so that gateways of the version before work on while it is replaced,
-and still work when it comes back.
+and still work when it comes back. MySQL keeps what a step did before it was cut off, and nothing of
+it is noted: so a step does again only what is not there.
 """
 
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
@@ -15,6 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
+from frontend_api.database import code_of, is_unreached
 from gyrus.errors import Unavailable
 
 POLL_S = 1.0
@@ -29,18 +32,15 @@ def upgrade(engine: Engine, *, seconds: float = 0.0) -> None:
     tried again for `seconds`.
 
     Raises:
-        OperationalError: it does not answer.
+        OperationalError: it does not answer, or refuses.
     """
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            with engine.begin() as connection:
-                return _upgrade(connection)
-        except OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            log.warning("the database does not answer yet")
-            time.sleep(POLL_S)
+
+    def migrate() -> bool:
+        with engine.begin() as connection:
+            _upgrade(connection)
+        return True
+
+    _try_for(seconds, migrate)
 
 
 def wait(engine: Engine, *, seconds: float) -> None:
@@ -48,14 +48,26 @@ def wait(engine: Engine, *, seconds: float) -> None:
 
     Raises:
         Unavailable: it is not, after `seconds`.
+        OperationalError: the database does not answer after `seconds`, or refuses.
     """
+    if not _try_for(seconds, lambda: _is_migrated(engine)):
+        raise Unavailable("The database was not migrated: run `python -m frontend_api migrate`.")
+
+
+def _try_for(seconds: float, attempt: Callable[[], bool]) -> bool:
+    """Attempt it until it says that it is done, or the time is over; returns what it said last."""
     deadline = time.monotonic() + seconds
-    while not _is_migrated(engine):
-        if time.monotonic() > deadline:
-            raise Unavailable(
-                "The database was not migrated: run `python -m frontend_api migrate`."
-            )
-        log.warning("the database is not migrated yet")
+    while True:
+        try:
+            if attempt():
+                return True
+            if time.monotonic() > deadline:
+                return False
+            log.warning("the database is not migrated yet")
+        except OperationalError as error:
+            if not is_unreached(error) or time.monotonic() > deadline:
+                raise
+            log.warning("the database does not answer yet: error %s", code_of(error))
         time.sleep(POLL_S)
 
 
@@ -70,11 +82,8 @@ def _upgrade(connection: Connection) -> None:
 
 def _is_migrated(engine: Engine) -> bool:
     script = ScriptDirectory.from_config(_config())
-    try:
-        with engine.connect() as connection:
-            found = _revisions(connection)
-    except OperationalError:
-        return False
+    with engine.connect() as connection:
+        found = _revisions(connection)
     return found == set(script.get_heads()) or _is_newer(found, script)
 
 

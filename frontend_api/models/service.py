@@ -33,13 +33,16 @@ class Registry(Protocol):
 
 
 class ModelService:
-    """Lists models and changes the champion, one change at a time."""
+    """Lists models and changes the champion, in this process one change at a time.
+
+    Another gateway may change it at the same time: what is champion in the end is served.
+    """
 
     def __init__(self, registry: Registry, push: Push) -> None:
         self._registry = registry
         self._push = push
         self._changing = anyio.Lock()
-        self._champion = Champion(self._read_champion)
+        self._champion = Champion(lambda: anyio.to_thread.run_sync(self._find_champion))
 
     async def versions(self) -> list[ModelVersion]:
         """All models, newest first; raises `Unavailable` when the registry does not answer."""
@@ -86,17 +89,24 @@ class ModelService:
         """
         return await self._change(self._registry.rollback)
 
-    async def _read_champion(self) -> ModelVersion | None:
-        # Not by `Registry.champion`, which brings the bundle to this machine.
-        models = await anyio.to_thread.run_sync(self._registry.versions)
-        return next((model for model in models if model.champion), None)
+    def _find_champion(self) -> ModelVersion | None:
+        return next((model for model in self._registry.versions() if model.champion), None)
 
     async def _change(self, change: Callable[[], ModelVersion]) -> ModelVersion:
         async with self._changing:
             model = await _ask(change)
-            self._champion.changed(model)
-            await anyio.to_thread.run_sync(self._push, model)
+            await self._serve(model)
             return model
+
+    async def _serve(self, model: ModelVersion) -> None:
+        """Push a model, then another that became champion meanwhile, whose push came before."""
+        self._champion.changed(model)
+        try:
+            await anyio.to_thread.run_sync(self._push, model)
+        finally:
+            champion = await _ask(self._find_champion)
+            if champion is not None and champion.version != model.version:
+                await self._serve(champion)
 
 
 async def _ask(question: Callable[[], Answer]) -> Answer:

@@ -21,9 +21,12 @@ def address(given: str | Path | UPath) -> UPath:
     """What was given, from the root.
 
     Raises:
-        ValueError: there is no such kind of address.
+        InputError: there is no such kind of address.
     """
-    path = UPath(given)
+    try:
+        path = UPath(given)
+    except ValueError as error:
+        raise InputError(f"{given}: {error}") from error
     if path.protocol in LOCAL:
         path = UPath(path.path).expanduser()
     return path.resolve()

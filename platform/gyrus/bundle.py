@@ -14,9 +14,10 @@ CARD = "card.json"
 ONNX = "model.onnx"
 KERAS = "model.keras"
 
+LONGEST_CLASS = 64
+"""The gateway's database keeps no longer name of a class."""
 
-ClassName = Annotated[str, Field(min_length=1, max_length=64)]
-"""The gateway's database keeps no longer one."""
+ClassName = Annotated[str, Field(min_length=1, max_length=LONGEST_CLASS)]
 
 
 class Card(BaseModel):

@@ -175,13 +175,20 @@ def _check_frame(dataset: pydicom.Dataset) -> None:
 
 
 def _check_runs(frame: bytes, pixels: int) -> None:
-    """Refuse run lengths (DICOM PS3.5, annex G) that unpack to more than `pixels` a segment."""
+    """Refuse run lengths (DICOM PS3.5, annex G) that unpack to more than `pixels` a segment.
+
+    Segments must not overlap, and a byte that stands for no pixel counts as one: else a file that
+    was made for it keeps a decoder busy for long.
+    """
     segments, *starts = struct.unpack_from("<16L", frame)
-    for at, stop in pairwise([*starts[:segments], len(frame)]):
+    bounds = [*starts[:segments], len(frame)]
+    if bounds != sorted(bounds):
+        raise CorruptImage("The DICOM file's segments are out of order. Export it again.")
+    for at, stop in pairwise(bounds):
         unpacked = 0
         while at < stop and unpacked <= pixels + 1:  # a segment is padded to an even length
             control = frame[at]
-            unpacked += control + 1 if control < 128 else (257 - control) % 129
+            unpacked += control + 1 if control < 128 else (257 - control) % 129 or 1
             at += control + 2 if control < 128 else 1 + (control > 128)
         if unpacked > pixels + 1:
             raise CorruptImage("The DICOM file holds more pixels than it says. Export it again.")

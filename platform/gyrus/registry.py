@@ -7,7 +7,6 @@ registered model, so that a rollback knows where to go.
 import json
 import logging
 import os
-import shutil
 import warnings
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -35,30 +34,26 @@ ARTIFACT = "bundle"
 
 
 class ModelVersion(BaseModel):
-    """A registered model: its card, and the folder of its bundle on this machine.
+    """A registered model: its card, and where replicas get its bundle.
 
-    `source` is where replicas get the bundle: that folder, or an artifact of an MLflow server.
+    `source` is that folder on this machine, which is the `bundle` too, or else an artifact of an
+    MLflow server.
     """
 
     version: int
     digest: str
     source: str
-    bundle: Path
+    bundle: Path | None
     card: Card
     created_at: datetime
     champion: bool
-
-    @property
-    def is_local(self) -> bool:
-        """Whether the registry keeps the bundle on this machine."""
-        return self.source == str(self.bundle)
 
 
 class Registry:
     """The registry at `tracking_uri` (a `sqlite:///` file or an MLflow server).
 
-    Bundles go under `home` when the registry is a file; those of a server are cached there. Every
-    method blocks; the first one that is called imports MLflow, which takes seconds.
+    Bundles go under `home` when the registry is a file. Every method blocks; the first one that is
+    called imports MLflow, which takes seconds.
     """
 
     def __init__(self, tracking_uri: str, home: Path) -> None:
@@ -104,7 +99,7 @@ class Registry:
         return self._describe(version, self._champion_number())
 
     def versions(self) -> list[ModelVersion]:
-        """All versions, newest first. Bundles of a server need not be on this machine yet."""
+        """All versions, newest first."""
         champion = self._champion_number()
         found = self._client.search_model_versions(f"name='{MODEL}'")
         described = [self._describe(one, champion) for one in found if "card" in one.tags]
@@ -126,17 +121,11 @@ class Registry:
             raise Unavailable("MLflow does not answer. Try again.", retry_after=5) from error
 
     def get(self, version: int) -> ModelVersion:
-        """One version, with its bundle on this machine.
+        """One version.
 
         Raises:
             NotFound: there is no such version.
-            InvalidBundle: the bundle that the server has is not the one that was registered.
         """
-        model = self._find(version)
-        self._fetch(model)
-        return model
-
-    def _find(self, version: int) -> ModelVersion:
         from mlflow.exceptions import MlflowException
 
         missing = NotFound(f"There is no model version {version}.")
@@ -164,7 +153,7 @@ class Registry:
             NotFound: there is no such version.
             InvalidBundle: its bundle is damaged.
         """
-        model = self._find(version)
+        model = self.get(version)
         self._check(model)
         current = self._champion_number()
         if current not in {None, version}:
@@ -173,17 +162,17 @@ class Registry:
         return model.model_copy(update={"champion": True})
 
     def rollback(self) -> ModelVersion:
-        """Make the version champion that was it before.
+        """Make the version champion that was it before, and was not deleted since.
 
         Raises:
             Conflict: there was none before.
             InvalidBundle: the bundle of the one before is damaged.
         """
-        current = self._champion_number()
-        before = [number for number in self._previous() if number != current]
+        known = {one.version: one for one in self.versions() if not one.champion}
+        before = [number for number in self._previous() if number in known]
         if not before:
             raise Conflict("No other model was champion before; there is nothing to roll back to.")
-        model = self._find(before[-1])
+        model = known[before[-1]]
         self._check(model)
         self._client.set_registered_model_alias(MODEL, ALIAS, str(model.version))
         self._set_previous(before[:-1])
@@ -240,16 +229,12 @@ class Registry:
         self._client.set_registered_model_tag(MODEL, PREVIOUS, value)
 
     def _describe(self, found: Any, champion: int | None) -> ModelVersion:
-        digest_of_bundle, source = found.tags["digest"], str(found.source)
-        bundle = self.home / "bundles" / digest_of_bundle
-        parsed = urlparse(source)
-        if parsed.scheme in {"", "file"}:
-            bundle = Path(unquote(parsed.path))
-            source = str(bundle)
+        parsed = urlparse(str(found.source))
+        bundle = Path(unquote(parsed.path)) if parsed.scheme in {"", "file"} else None
         return ModelVersion(
             version=int(found.version),
-            digest=digest_of_bundle,
-            source=source,
+            digest=found.tags["digest"],
+            source=str(bundle or found.source),
             bundle=bundle,
             card=Card.model_validate_json(found.tags["card"]),
             created_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
@@ -258,7 +243,7 @@ class Registry:
 
     def _check(self, model: ModelVersion) -> None:
         """Check a bundle: all of it where it is on this machine, else its card and its names."""
-        if model.is_local:
+        if model.bundle is not None:
             verify(model.bundle, model.digest)
             return
         from mlflow.artifacts import download_artifacts, list_artifacts
@@ -276,22 +261,3 @@ class Registry:
             )
             if digest(Path(folder)) != model.digest or read_card(Path(folder)) != model.card:
                 raise InvalidBundle(f"The card of model version {model.version} was changed.")
-
-    def _fetch(self, model: ModelVersion) -> None:
-        """Bring a server's bundle into the cache, whole or not at all."""
-        if model.is_local or model.bundle.is_dir():
-            return
-        from mlflow.artifacts import download_artifacts
-
-        part = model.bundle.with_name(f".{model.digest}.{os.getpid()}")
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        try:
-            folder = download_artifacts(
-                artifact_uri=model.source, dst_path=str(part), tracking_uri=self.tracking_uri
-            )
-            if verify(Path(folder), model.digest) != model.card:
-                raise InvalidBundle(f"The card of model version {model.version} was changed.")
-            Path(folder).replace(model.bundle)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)

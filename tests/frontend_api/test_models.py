@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from mlflow.exceptions import MlflowException
 
+from frontend_api.models.service import ModelService
 from gyrus.errors import InvalidBundle, Unavailable
+from gyrus.registry import ModelVersion
 
 
 async def test_models_are_listed_for_those_who_are_signed_in(
@@ -64,6 +66,31 @@ async def test_a_champion_that_the_replicas_could_not_be_told_stays_registered(
     gateway.refuses_push = None
     again = await gateway.client.post("/v1/models/3/promote", headers=admin)
     assert (again.status_code, gateway.pushed) == (200, [3])
+
+
+@pytest.mark.parametrize("refused", [False, True])
+async def test_what_another_gateway_promoted_meanwhile_is_pushed_last(
+    gateway: Any, refused: bool
+) -> None:
+    pushed = []
+
+    def push(model: ModelVersion) -> None:
+        pushed.append(model.version)
+        if model.version == 1:
+            gateway.registry.promote(3)
+            if refused:
+                raise Unavailable("The replicas refused the model.")
+
+    service = ModelService(gateway.registry, push)
+    if refused:
+        with pytest.raises(Unavailable, match="refused"):
+            await service.promote(1)
+    else:
+        await service.promote(1)
+    assert pushed == [1, 3]
+    champion = await service.champion()
+    assert champion is not None
+    assert champion.version == 3
 
 
 async def test_a_damaged_bundle_does_not_become_champion(

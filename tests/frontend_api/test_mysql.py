@@ -1,8 +1,10 @@
 """The flow of a prediction on a real MariaDB, which the test starts on loopback."""
 
+import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ import pymysql
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from frontend_api import migrations
@@ -147,6 +150,41 @@ def test_two_sign_ins_at_once_do_not_wait_for_each_other(mysql_url: str) -> None
 def test_migrations_make_the_tables_that_the_code_uses_on_mysql(mysql_url: str) -> None:
     engine = make_engine(mysql_url)
     migrations.upgrade(engine)
+    migrations.upgrade(engine)
+    with engine.connect() as connection:
+        found = compare_metadata(MigrationContext.configure(connection), Base.metadata)
+    engine.dispose()
+    assert found == []
+
+
+@pytest.mark.parametrize("only", ["migrate", "serve"])
+def test_a_wrong_password_is_told_at_once_and_not_shown(
+    mysql_url: str, tmp_path: Path, only: str
+) -> None:
+    settings = {
+        "GYRUS_HOME": str(tmp_path),
+        "GYRUS_SERVE_SECRET": "s" * 32,
+        "GYRUS_DATABASE_URL": mysql_url.replace("root@", "gyrus:not-the-one@"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "frontend_api", only],
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith("The database cannot be used: (1045, ")
+    assert "not-the-one" not in line
+
+
+def test_steps_that_were_done_but_not_noted_are_done_again_on_mysql(mysql_url: str) -> None:
+    engine = make_engine(mysql_url, read_timeout=None)
+    migrations.upgrade(engine)
+    with engine.begin() as connection:
+        connection.execute(text("DROP INDEX ix_predictions_user_id_created_at_id ON predictions"))
+        connection.execute(text("DELETE FROM alembic_version"))
     migrations.upgrade(engine)
     with engine.connect() as connection:
         found = compare_metadata(MigrationContext.configure(connection), Base.metadata)

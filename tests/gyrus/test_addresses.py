@@ -13,8 +13,9 @@ from upath import UPath
 from gyrus import phantom
 from gyrus.addresses import address, download, local, upload
 from gyrus.cli import run
-from gyrus.datasets import Dataset, open_dataset
-from gyrus.errors import InputError, InvalidDataset, NotFound
+from gyrus.datasets import Dataset, datasets_at, open_dataset
+from gyrus.datasets.dataset import DESCRIPTION
+from gyrus.errors import Conflict, InputError, InvalidDataset, NotFound
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def test_a_path_stays_a_path(given: str | Path) -> None:
 
 def test_an_address_is_itself() -> None:
     assert str(address("s3://bucket/gyrus/runs")) == "s3://bucket/gyrus/runs"
-    with pytest.raises(ValueError, match="nowhere"):
+    with pytest.raises(InputError, match="nowhere"):
         address("nowhere://bucket")
 
 
@@ -112,6 +113,27 @@ def test_images_of_an_address_become_a_dataset_at_another(
     dataset = open_dataset(store / "datasets/mri", tmp_path)
     assert dataset.column("source")[0] == "no/0.png"
     assert dataset.images.shape == (12, 224, 224)
+
+
+@pytest.mark.parametrize("is_far", [False, True])
+def test_a_name_that_is_taken_is_told_before_anything_is_copied(
+    store: UPath, tmp_path: Path, is_far: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = store if is_far else UPath(tmp_path)
+    (target / "mri").mkdir(parents=True)
+    (target / "mri" / DESCRIPTION).write_text("{}")
+    command = ["data", "import", "memory://none", "--name", "mri"]
+    assert run([*command, "--to", str(target), "--home", str(tmp_path)]) == 2
+    assert "A dataset 'mri' exists already" in capsys.readouterr().err
+
+
+def test_a_dataset_that_came_meanwhile_is_not_overwritten(store: UPath) -> None:
+    target = store / "datasets"
+    with pytest.raises(Conflict), datasets_at(target, "mri") as datasets:
+        for folder in (UPath(datasets), target):
+            (folder / "mri").mkdir(parents=True)
+            (folder / "mri" / DESCRIPTION).write_text(str(folder))
+    assert (target / "mri" / DESCRIPTION).read_text() == str(target)
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ["train"],
         ["train", "--dataset", "none"],
         ["train", "--dataset", "none", "--epochs", "0"],
+        ["train", "--dataset", "none", "--model", "vgg"],
         ["train", "--resume", "a", "--epochs", "3"],
         ["train", "--resume", "none"],
         ["jobs", "show", "none"],
@@ -57,6 +58,22 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert said.out == ""
     [line] = lines(said.err)
     assert line.startswith("gyrus: ")
+
+
+def test_what_is_wrong_with_settings_and_with_runs_is_named_differently(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "runs" / "one").mkdir(parents=True)
+    config = {"run": "one", "dataset": "/x/my set", "storage": str(tmp_path / "runs")}
+    (tmp_path / "runs" / "one" / "config.json").write_text(json.dumps(config))
+    assert run(["train", "--resume", "one", "--home", str(tmp_path)]) == 2
+    [line] = lines(capsys.readouterr().err)
+    assert "dataset" in line
+    assert "GYRUS_" not in line
+    monkeypatch.setenv("GYRUS_PORT", "none")
+    assert run(["status", "--home", str(tmp_path)]) == 2
+    [line] = lines(capsys.readouterr().err)
+    assert line.startswith("gyrus: GYRUS_PORT: ")
 
 
 def test_what_is_not_running_is_said_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,6 +159,23 @@ def test_models_without_any(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     said = capsys.readouterr()
     assert "There is no model" in said.out
     assert [line[:7] for line in lines(said.err)] == ["gyrus: "] * 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "request_"),
+    [(["promote", "3"], "POST /v1/models/3/promote"), (["rollback"], "POST /v1/models/rollback")],
+)
+def test_the_champion_of_a_cluster_is_left_to_its_gateway(
+    arguments: list[str],
+    request_: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("GYRUS_TRACKING_URI", "http://mlflow.example.com")
+    assert run(["models", *arguments, "--home", str(tmp_path)]) == 2
+    [line] = lines(capsys.readouterr().err)
+    assert f"send `{request_}` to their gateway" in line
 
 
 def test_bootstrap_leaves_a_champion_alone(

@@ -270,6 +270,19 @@ def test_run_lengths_that_unpack_to_more_than_the_header_says_are_refused() -> N
         decode(encapsulated(run_lengths(200_000_000), RLELossless))
 
 
+@pytest.mark.parametrize("starts", [(64, 192, 64, 192), (64, 70, 66), (64, 1_000_000)])
+def test_run_lengths_in_overlapping_segments_are_refused(starts: tuple[int, ...]) -> None:
+    header = struct.pack("<16L", len(starts), *starts, *[0] * (15 - len(starts)))
+    with pytest.raises(CorruptImage, match="out of order"):
+        decode(encapsulated(header + run_lengths(64 * 64)[64:], RLELossless))
+
+
+def test_run_lengths_that_stand_for_nothing_count() -> None:
+    header = struct.pack("<16L", 1, 64, *[0] * 14)
+    with pytest.raises(CorruptImage, match="more pixels"):
+        decode(encapsulated(header + b"\x80" * 10_000, RLELossless))
+
+
 def test_a_jpeg_larger_than_its_dicom_header_is_measured_before_it_is_decoded() -> None:
     frame = encoded(Image.new("L", (9_000, 9_000)), "JPEG")
     with pytest.raises(ImageTooLarge, match="9000"):

@@ -35,13 +35,17 @@ class FakeServe:
         self.puts: list[dict[str, Any]] = []
         self.left = 0
         self.served: dict[str, Any] | None = None
-        self.refused: dict[str, str] | None = None
+        self.refused: dict[str, Any] | None = None
+        self.mended = False
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if request.url.host == "127.0.0.1":
             assert request.headers["Authorization"] == "Bearer secret"
             assert request.url.port == 8001
-            return httpx.Response(200, json={"model": self.served, "refused": self.refused})
+            said = {"model": self.served, "refused": self.refused}
+            if self.mended:
+                self.served, self.refused = {"version": 3, "digest": "abc"}, None
+            return httpx.Response(200, json=said)
         if request.headers.get("Authorization") != "Bearer token":
             return httpx.Response(401, text="no token")
         if request.method == "PUT":
@@ -102,18 +106,27 @@ def test_a_push_changes_the_model_and_nothing_else() -> None:
     assert serve.puts[-1] == before
 
 
+@pytest.mark.parametrize("ago", [{}, {"seconds_ago": 0.0}])
 @pytest.mark.parametrize(
     ("served", "keeps"), [({"version": 2, "digest": "old"}, "version 2"), (None, "none")]
 )
 def test_a_push_that_a_replica_refused_is_unavailable(
-    served: dict[str, Any] | None, keeps: str
+    served: dict[str, Any] | None, keeps: str, ago: dict[str, float]
 ) -> None:
     serve = FakeServe()
     client(serve).deploy(None, 8001)
     serve.served = served
-    serve.refused = {"digest": "abc", "detail": "it is broken"}
+    serve.refused = {"digest": "abc", "detail": "it is broken", **ago}
     with pytest.raises(Unavailable, match=f"/classify refused .* serve {keeps}: it is broken"):
         client(serve, secret="secret").push(MODEL)
+
+
+def test_a_push_of_a_model_that_was_refused_before_waits_for_another_try() -> None:
+    serve = FakeServe()
+    client(serve).deploy(None, 8001)
+    serve.refused = {"digest": "abc", "detail": "it is broken", "seconds_ago": 40.0}
+    serve.mended = True
+    client(serve, secret="secret").push(MODEL)
 
 
 def test_a_push_that_the_replicas_took_is_confirmed() -> None:

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from gyrus.errors import Conflict, InvalidBundle, NotFound, Unavailable
 from gyrus.launch.ports import LOOPBACK, pick_ports
-from gyrus.registry import Registry
+from gyrus.registry import MODEL, Registry
 from tests.bundles import make_bundle
 
 
@@ -33,6 +34,8 @@ def test_register_promote_and_roll_back(registry: Registry, tmp_path: Path) -> N
     assert [one.version for one in registry.versions()] == [2, 1]
     assert registry.champion() is None
     assert first.card.metrics == {"auroc": 0.97}
+    assert second.bundle is not None
+    assert second.source == str(second.bundle)
     assert (second.bundle / "model.onnx").read_bytes() == b"2"
     assert second.bundle.is_relative_to(registry.home / "mlflow-artifacts")
 
@@ -68,6 +71,16 @@ def test_a_registry_that_does_not_answer_is_unavailable(
         Registry(f"http://{LOOPBACK}:{port}", tmp_path).made_by("run-1")
 
 
+def test_a_rollback_passes_over_deleted_versions(registry: Registry, tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        registry.register(make_bundle(tmp_path / str(number), bytes([number])), run="a")
+        registry.promote(number)
+    MlflowClient(registry.tracking_uri, registry.tracking_uri).delete_model_version(MODEL, "2")
+    assert registry.rollback().version == 1
+    with pytest.raises(Conflict):
+        registry.rollback()
+
+
 def test_the_same_bundle_registers_once(registry: Registry, tmp_path: Path) -> None:
     bundle = make_bundle(tmp_path / "b", b"1")
     assert registry.register(bundle, run="a") == registry.register(bundle, run="b")
@@ -78,6 +91,7 @@ def test_a_changed_bundle_is_neither_registered_nor_promoted(
 ) -> None:
     bundle = make_bundle(tmp_path / "b", b"1")
     model = registry.register(bundle, run="a")
+    assert model.bundle is not None
     (model.bundle / "model.onnx").write_bytes(b"other")
     with pytest.raises(InvalidBundle):
         registry.promote(model.version)

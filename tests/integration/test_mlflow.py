@@ -44,7 +44,7 @@ def test_a_model_goes_from_a_training_to_the_replicas_without_a_shared_volume(
     assert list((tmp_path / "gateway").rglob("*.onnx")) == [], "the gateway downloaded a bundle"
 
     assert gateway.get(2) == second.model_copy(update={"champion": False})
-    assert verify(second.bundle, second.digest) == second.card
+    assert second.bundle is None
 
     [card] = [file for file in artifacts.rglob(CARD) if "2" in _graph(file)]
     (card.parent / "model.onnx").write_bytes(b"changed")

@@ -163,7 +163,7 @@ async def test_named_model_stays_when_the_champion_changes() -> None:
     assert serves(served, 1)
 
 
-async def test_refused_champion_is_told_and_not_tried_again_until_it_changes() -> None:
+async def test_refused_champion_is_told_and_not_tried_again_soon() -> None:
     registry = Registry(champion=1)
     registry.broken = {1}
     served = registry.served()
@@ -186,10 +186,9 @@ async def test_refused_push_keeps_the_old_model_and_says_why() -> None:
     await until(lambda: registry.loads == [1, 2])
     await until(lambda: served.describe()["refused"] is not None)
     assert serves(served, 1)
-    assert served.describe()["refused"] == {
-        "digest": config(2).digest,
-        "detail": "The bundle is broken.",
-    }
+    refused = served.describe()["refused"]
+    assert (refused["digest"], refused["detail"]) == (config(2).digest, "The bundle is broken.")
+    assert 0 <= refused["seconds_ago"] < 60
 
 
 async def test_refused_model_is_tried_again_when_it_is_pushed() -> None:
@@ -200,6 +199,30 @@ async def test_refused_model_is_tried_again_when_it_is_pushed() -> None:
     registry.broken.clear()
     await served.change(config(1).model_dump())
     assert serves(served, 1)
+
+
+@pytest.mark.parametrize("source", ["mlflow-artifacts:/2", "/bundles/2"])
+async def test_refused_push_is_tried_again_after_a_while(source: str) -> None:
+    registry = Registry()
+    registry.broken = {2}
+    served = Served(registry.load, registry, replace(SOON, refused=0.1))
+    await served.change(config(1).model_dump())
+    await served.change(config(2).model_copy(update={"source": source}).model_dump())
+    await until(lambda: registry.loads == [1, 2, 2])
+    assert serves(served, 1)
+    assert served.describe()["refused"] is not None
+    registry.broken.clear()
+    await until(lambda: serves(served, 2))
+    assert served.describe()["refused"] is None
+
+
+async def test_refused_champion_is_tried_again_after_a_while() -> None:
+    registry = Registry(champion=1)
+    registry.broken = {1}
+    served = Served(registry.load, registry, replace(SOON, refused=0.1))
+    await served.change({})
+    registry.broken.clear()
+    await until(lambda: serves(served, 1))
 
 
 async def test_without_a_registry_empty_is_no_model() -> None:

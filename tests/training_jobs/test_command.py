@@ -24,9 +24,12 @@ from training_jobs.run import is_there, prepare
     [
         (["--epochs", "0"], "--epochs"),
         (["--model", "vgg"], "--model"),
+        (["--learning-rate", "2"], "--learning-rate: "),
         (["--run", "../up"], "--run"),
         (["--dataset", "nowhere"], "nowhere"),
         (["--weights", "missing.h5"], "missing.h5"),
+        (["--weights", "nowhere://x"], "nowhere://x: "),
+        (["--dataset", "nowhere://x"], "nowhere://x: "),
         (["--resume"], "There is no run"),
         (["--batch", "1", "--workers", "2"], "too small for 2 workers"),
     ],

@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("consented_at", Moment, nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_users"),
         sa.UniqueConstraint("email", name="uq_users_email"),
+        if_not_exists=True,
     )
     op.create_table(
         "refresh_tokens",
@@ -38,9 +39,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["user_id"], ["users.id"], name="fk_refresh_tokens_user_id", ondelete="CASCADE"
         ),
+        if_not_exists=True,
     )
-    op.create_index("ix_refresh_tokens_family_id", "refresh_tokens", ["family_id"])
-    op.create_index("ix_refresh_tokens_user_id", "refresh_tokens", ["user_id"])
+    _create_index("ix_refresh_tokens_family_id", "refresh_tokens", ["family_id"])
+    _create_index("ix_refresh_tokens_user_id", "refresh_tokens", ["user_id"])
     op.create_table(
         "predictions",
         sa.Column("id", sa.String(36), nullable=False),
@@ -71,7 +73,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["user_id"], ["users.id"], name="fk_predictions_user_id", ondelete="CASCADE"
         ),
+        if_not_exists=True,
     )
-    op.create_index(
+    _create_index(
         "ix_predictions_user_id_created_at_id", "predictions", ["user_id", "created_at", "id"]
     )
+
+
+def _create_index(name: str, table: str, columns: list[str]) -> None:
+    """MySQL, unlike MariaDB, cannot be told to do so only where there is none."""
+    if name not in {one["name"] for one in sa.inspect(op.get_bind()).get_indexes(table)}:
+        op.create_index(name, table, columns)

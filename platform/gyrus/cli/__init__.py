@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from gyrus.cli import bootstrap, data, jobs, models, running, train
 from gyrus.errors import GyrusError, InputError
+from gyrus.settings import PlatformSettings
 
 app = typer.Typer(
     name="gyrus",
@@ -49,10 +50,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
         code = BAD_INPUT if isinstance(error, InputError) or error.status in {404, 409} else 1
         message = error.detail
     except ValidationError as error:
-        # Settings are the only models that are made of what a person wrote.
         wrong = error.errors()[0]
-        name = "_".join(str(part) for part in wrong["loc"]).upper()
-        message, code = f"GYRUS_{name}: {wrong['msg']}", BAD_INPUT
+        name = "_".join(str(part) for part in wrong["loc"])
+        if error.title == PlatformSettings.__name__:
+            name = f"GYRUS_{name.upper()}"
+        message, code = f"{name}: {wrong['msg']}", BAD_INPUT
     except OSError as error:
         message, code = f"{error.filename or 'The system'}: {error.strerror or error}", 1
     except (KeyboardInterrupt, typer.Abort):

@@ -15,8 +15,7 @@ def bootstrap(home: Home = None) -> None:
     settings = settings_of(home)
     with ending_raises():
         registry = Registry(settings.registry_uri, settings.home)
-        # Not by `Registry.champion`, which brings the bundle to this machine.
-        champion = next((one for one in registry.versions() if one.champion), None)
+        champion = registry.champion()
         if champion is not None:
             print(f"Model version {champion.version} is champion already: nothing was done.")
             return

@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gyrus.cli.options import AsJson, Home, print_json, print_table, settings_of
-from gyrus.errors import InputError
 
 if TYPE_CHECKING:
-    from upath import UPath
-
     from gyrus.datasets import Dataset
 
 app = typer.Typer(no_args_is_help=True)
@@ -36,10 +33,11 @@ def generate(
     as_json: AsJson = False,
 ) -> None:
     """Draw images of generated patients, with and without tumours."""
+    from gyrus.addresses import address
     from gyrus.datasets import datasets_at
     from gyrus.phantom import generate as draw_all
 
-    target = _address(to or str(settings_of(home).datasets))
+    target = address(to or str(settings_of(home).datasets))
     with datasets_at(target, name) as datasets, _counting("Drawing", quiet=as_json) as count:
         dataset = draw_all(
             datasets,
@@ -66,13 +64,13 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Read class folders of images into a dataset."""
-    from gyrus.addresses import local
+    from gyrus.addresses import address, local
     from gyrus.datasets import datasets_at, import_folder
 
-    target = _address(to or str(settings_of(home).datasets))
+    target = address(to or str(settings_of(home).datasets))
     with (
-        local(_address(folder)) as source,
         datasets_at(target, name) as datasets,
+        local(address(folder)) as source,
         _counting("Reading", quiet=as_json) as count,
     ):
         dataset = import_folder(source, datasets, name, progress=count)
@@ -92,15 +90,6 @@ def list_(home: Home = None, as_json: AsJson = False) -> None:
         print_table([{**row, **{name: ", ".join(row[name]) for name in names}} for row in rows])
     else:
         print("There is no dataset. Make one with `gyrus data generate` or `gyrus data import`.")
-
-
-def _address(given: str) -> "UPath":
-    from gyrus.addresses import address
-
-    try:
-        return address(given)
-    except ValueError as error:
-        raise InputError(f"{given}: {error}") from error
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gyrus.cli.options import AsJson, Home, print_json, print_table, settings_of
-from gyrus.errors import NotFound, Unavailable
+from gyrus.errors import InputError, NotFound, Unavailable
 from gyrus.settings import PlatformSettings
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def show(
     if as_json:
         print_json(model.model_dump(mode="json"))
         return
-    for name, value in {**_row(model), "digest": model.digest, "bundle": model.bundle}.items():
+    for name, value in {**_row(model), "digest": model.digest, "bundle": model.source}.items():
         print(f"{name:<14} {value}")
     for name, figure in model.card.metrics.items():
         print(f"{name:<24} {figure:.4f}")
@@ -58,6 +58,7 @@ def promote(
 ) -> None:
     """Make a version champion, and give it to running replicas."""
     settings = settings_of(home)
+    _check_replicas(settings, f"POST /v1/models/{version}/promote")
     _serve(settings, _registry(settings).promote(version), as_json)
 
 
@@ -65,6 +66,7 @@ def promote(
 def rollback(home: Home = None, as_json: AsJson = False) -> None:
     """Make the model champion that was it before."""
     settings = settings_of(home)
+    _check_replicas(settings, "POST /v1/models/rollback")
     _serve(settings, _registry(settings).rollback(), as_json)
 
 
@@ -72,6 +74,19 @@ def _registry(settings: PlatformSettings) -> "Registry":
     from gyrus.registry import Registry
 
     return Registry(settings.registry_uri, settings.home)
+
+
+def _check_replicas(settings: PlatformSettings, request: str) -> None:
+    """Refuse to change the champion of a cluster: its replicas serve what its gateway named."""
+    from gyrus.launch.instance import RunFolder
+
+    is_server = settings.registry_uri.startswith(("http:", "https:"))
+    if is_server and RunFolder(settings.home).running() is None:
+        raise InputError(
+            f"{settings.registry_uri} may have replicas elsewhere, which would not hear of it: "
+            f"send `{request}` to their gateway. For replicas on this machine start `gyrus up` "
+            "first."
+        )
 
 
 def _serve(settings: PlatformSettings, model: "ModelVersion", as_json: bool) -> None:

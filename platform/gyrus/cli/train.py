@@ -2,7 +2,6 @@
 
 import os
 from contextlib import suppress
-from enum import StrEnum
 from functools import partial
 from typing import Annotated
 
@@ -11,14 +10,7 @@ import typer
 from gyrus.cli.jobs import launcher, show_progress
 from gyrus.cli.options import Home, print_json
 from gyrus.errors import Conflict, InputError
-
-
-class Architecture(StrEnum):
-    """The models that can be trained."""
-
-    cnn = "cnn"
-    mobilenetv2 = "mobilenetv2"
-    resnet50 = "resnet50"
+from gyrus.recipe import Architecture
 
 
 def train(
@@ -62,7 +54,7 @@ def train(
 
     trainings = launcher(home)
     options: dict[str, object] = {
-        "model": model.value if model else None,
+        "model": model,
         "workers": workers,
         "epochs": epochs,
         "batch": batch,

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gyrus.bundle import LONGEST_CLASS
 from gyrus.datasets.dataset import IMAGES, SPLITS, Dataset, Refused
 from gyrus.datasets.grouping import difference_hash, equal_keys, join, near_copies, thumbnail
 from gyrus.datasets.splitting import split_groups
@@ -29,7 +30,6 @@ SHIPPED_SPLITS = {
 }
 """Names of folders that hold a split, not a class."""
 
-LONGEST_LABEL = 64
 BATCH = 256
 
 
@@ -124,8 +124,10 @@ def _find(source: Path) -> list[_File]:
 def _check_labels(folders: list[Path]) -> None:
     labels = {folder.name.lower() for folder in folders}
     for folder in folders:
-        if len(folder.name) > LONGEST_LABEL:
-            raise InvalidDataset(f"The class {folder.name[:20]}… has more than 64 characters.")
+        if len(folder.name) > LONGEST_CLASS:
+            raise InvalidDataset(
+                f"The class {folder.name[:20]}… has more than {LONGEST_CLASS} characters."
+            )
         inner = {child.name.lower() for child in _folders(folder)}
         if again := sorted(inner & labels):
             raise InvalidDataset(

@@ -53,14 +53,19 @@ def datasets_at(target: UPath, name: str) -> Iterator[Path]:
     Raises:
         Conflict: a dataset of that name is at that address already.
     """
+    _check_name(target, name)
     if isinstance(target, Path):
         yield target
         return
+    with TemporaryDirectory() as folder:
+        yield Path(folder)
+        _check_name(target, name)  # it took a while
+        # Who finds the description finds the rest.
+        upload(Path(folder) / name, target / name, last=DESCRIPTION)
+
+
+def _check_name(target: UPath, name: str) -> None:
     with reached(target):
         taken = (target / name / DESCRIPTION).exists()
     if taken:
         raise Conflict(f"A dataset {name!r} exists already at {target}. Choose another name.")
-    with TemporaryDirectory() as folder:
-        yield Path(folder)
-        # Who finds the description finds the rest.
-        upload(Path(folder) / name, target / name, last=DESCRIPTION)

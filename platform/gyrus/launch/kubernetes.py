@@ -3,6 +3,8 @@
 KubeRay's operator applies a change of it to the running replicas in place.
 """
 
+import time
+
 import httpx
 import httpx2
 import yaml
@@ -50,12 +52,13 @@ class RayService:
             Unavailable: Kubernetes does not answer or refuses, the replicas refused the model, or
                 they do not serve it after `seconds`.
         """
+        began = time.monotonic()
         paths = self._patch(model)
         with httpx.Client(
             base_url=self._serve_url, timeout=10, trust_env=False, transport=self._transport
         ) as client:
             for path in paths:
-                confirm(client, httpx.URL(path), self._secret, model, seconds)
+                confirm(client, httpx.URL(path), self._secret, model, seconds, since=began)
 
     def _patch(self, model: ModelVersion) -> list[str]:
         """Name the model in the Serve configuration; returns the applications' paths."""

@@ -47,11 +47,19 @@ def set_model(applications: list[dict[str, Any]], model: ModelVersion | None) ->
 
 
 def confirm(
-    client: httpx.Client, url: httpx.URL, secret: str, model: ModelVersion | None, seconds: float
+    client: httpx.Client,
+    url: httpx.URL,
+    secret: str,
+    model: ModelVersion | None,
+    seconds: float,
+    *,
+    since: float,
 ) -> None:
     """Ask the replicas at `url` until they serve a model.
 
-    One that refuses it is healthy all the same, and one that still gets it serves the old one.
+    One that refuses it is healthy all the same, and one that still gets it serves the old one. A
+    refusal counts from the moment `since` of the monotonic clock on: it may have been refused before,
+    and is tried again.
 
     Raises:
         Unavailable: they refused it, or do not serve it after `seconds`.
@@ -73,7 +81,9 @@ def confirm(
             if (served["digest"] if served else None) == digest:
                 agreed += 1
                 continue
-            if refused and refused["digest"] == digest:
+            asked = time.monotonic() - since
+            # Replicas of the version before this one do not tell when it was.
+            if refused and refused["digest"] == digest and refused.get("seconds_ago", 0) <= asked:
                 raise Unavailable(
                     f"The replicas of {url.path} refused the model and serve {keeps}: "
                     f"{refused['detail']}"

@@ -101,6 +101,7 @@ class ServeClient:
         applications = [one["deployed_app_config"] for one in details["applications"].values()]
         paths = set_model([one for one in applications if one], model)
         kept = {key: details[key] for key in ("proxy_location", "http_options") if details.get(key)}
+        began = time.monotonic()
         self._put({**kept, "applications": [one for one in applications if one]})
         self._wait(lambda: None, seconds)
         if self._secret:
@@ -110,7 +111,7 @@ class ServeClient:
                 host = self._client.base_url.host
             for path in paths:
                 url = httpx.URL(scheme="http", host=host, port=port, path=path)
-                confirm(self._client, url, self._secret, model, seconds)
+                confirm(self._client, url, self._secret, model, seconds, since=began)
 
     def _get(self) -> Any:
         return self._send("GET", None).json()
