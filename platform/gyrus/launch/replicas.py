@@ -58,8 +58,8 @@ def confirm(
     """Ask the replicas at `url` until they serve a model.
 
     One that refuses it is healthy all the same, and one that still gets it serves the old one. A
-    refusal counts from the moment `since` of the monotonic clock on: it may have been refused before,
-    and is tried again.
+    refusal counts from the moment `since` of the monotonic clock on: it may have been refused
+    before, and is tried again.
 
     Raises:
         Unavailable: they refused it, or do not serve it after `seconds`.
