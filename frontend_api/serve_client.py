@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import socket
+import sys
 import time
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -24,6 +26,10 @@ from gyrus.errors import (
 
 RETRY_PAUSE_S = 0.1
 RETRY_AFTER_S = 5
+
+GONE = [(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 10_000)] if sys.platform == "linux" else []
+"""Milliseconds without a sign of life after which a connection to a lost node is given up, so that
+the call is made once more, elsewhere; a replica that is merely busy gives signs."""
 
 REFUSALS: tuple[type[InputError], ...] = (
     InputError,
@@ -92,12 +98,16 @@ class ServeClient:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._metrics = metrics
+        pooled = httpx.AsyncHTTPTransport(
+            limits=httpx.Limits(max_connections=100, max_keepalive_connections=50),
+            trust_env=False,
+            socket_options=GONE,
+        )
         self._http = httpx.AsyncClient(
             base_url=url,
             headers={"Authorization": f"Bearer {secret}"},
             timeout=httpx.Timeout(60, connect=3),
-            limits=httpx.Limits(max_connections=100, max_keepalive_connections=50),
-            transport=transport,
+            transport=transport or pooled,
             trust_env=False,
         )
 
