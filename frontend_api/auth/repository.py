@@ -62,6 +62,14 @@ class RefreshTokenRepository:
             .values(revoked_at=at)
         )
 
+    def revoke_all(self, user_id: str, at: datetime) -> None:
+        """Revoke all tokens of a user."""
+        self._session.execute(
+            update(RefreshToken)
+            .where(RefreshToken.user_id == user_id, RefreshToken.revoked_at.is_(None))
+            .values(revoked_at=at)
+        )
+
     def forget_expired(self, user_id: str, at: datetime) -> None:
         """Delete a user's tokens that have expired."""
         self._session.execute(

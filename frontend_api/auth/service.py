@@ -53,18 +53,7 @@ class AuthService:
             Unauthorized: no such account, or not its password; which one is not told.
             TooManyRequests: too many failures.
         """
-        if len(email) > MOST_EMAIL or len(password) > MOST_PASSWORD or "\0" in password:
-            raise Unauthorized(WRONG)
-        email = normal_email(email)
-        self._limit.attempt(email, address)
-        user = await self._database.run(lambda session: UserRepository(session).by_email(email))
-        right, replaced = await self._passwords.verify(
-            password, user.password_hash if user else None
-        )
-        if user is None or not right:
-            raise Unauthorized(WRONG)
-        self._limit.success(email, address)
-        user_id = user.id
+        user_id, replaced = await self._verify(email, password, address)
 
         def start(session: Session) -> str:
             found = UserRepository(session).get(user_id)
@@ -76,6 +65,40 @@ class AuthService:
             return self._keep(session, user_id, family_id=new_id())
 
         return Grant(self._tokens.issue(user_id), await self._database.run(start))
+
+    async def change_password(self, email: str, password: str, new: str, address: str) -> None:
+        """Set another password, and revoke the refresh tokens of all sign-ins.
+
+        Raises:
+            Unauthorized: it is not the password.
+            TooManyRequests: too many failures.
+        """
+        user_id, _ = await self._verify(email, password, address)
+        password_hash = await self._passwords.hash(new)
+
+        def change(session: Session) -> None:
+            found = UserRepository(session).get(user_id)
+            if found is None:
+                raise Unauthorized("The account was deleted.")
+            found.password_hash = password_hash
+            RefreshTokenRepository(session).revoke_all(user_id, now())
+
+        await self._database.run(change)
+
+    async def _verify(self, email: str, password: str, address: str) -> tuple[str, str | None]:
+        """The account's id, and a new hash of its password where the stored one is old."""
+        if len(email) > MOST_EMAIL or len(password) > MOST_PASSWORD or "\0" in password:
+            raise Unauthorized(WRONG)
+        email = normal_email(email)
+        self._limit.attempt(email, address)
+        user = await self._database.run(lambda session: UserRepository(session).by_email(email))
+        right, replaced = await self._passwords.verify(
+            password, user.password_hash if user else None
+        )
+        if user is None or not right:
+            raise Unauthorized(WRONG)
+        self._limit.success(email, address)
+        return user.id, replaced
 
     async def refresh(self, token: str) -> Grant:
         """New tokens for a refresh token, which is thereby used up.

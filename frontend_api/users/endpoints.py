@@ -1,12 +1,12 @@
-"""Register, and who am I."""
+"""Register, who am I, and another password."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from frontend_api.dependencies import CurrentUser, Gateway
 from frontend_api.problems import documented
 from frontend_api.users.repository import User
-from frontend_api.users.schemas import NewUser, UserOut
-from gyrus.errors import Conflict, InputError, Unauthorized
+from frontend_api.users.schemas import NewUser, PasswordChange, UserOut
+from gyrus.errors import Conflict, InputError, TooManyRequests, Unauthorized
 
 router = APIRouter(prefix="/v1", tags=["account"])
 
@@ -23,3 +23,21 @@ async def register(gateway: Gateway, new: NewUser) -> User:
 async def me(user: CurrentUser) -> User:
     """The account that is signed in."""
     return user
+
+
+@router.put(
+    "/me/password",
+    status_code=204,
+    responses=documented(InputError, Unauthorized, TooManyRequests),
+)
+async def change_password(
+    gateway: Gateway, user: CurrentUser, request: Request, change: PasswordChange
+) -> None:
+    """Set another password. All sign-ins end: access tokens that are out last minutes yet."""
+    address = request.client.host if request.client else ""
+    await gateway.auth.change_password(
+        user.email,
+        change.password.get_secret_value(),
+        change.new_password.get_secret_value(),
+        address,
+    )

@@ -120,6 +120,29 @@ async def test_signing_out_revokes_the_refresh_token(
     assert_problem(refreshed, 401, "unauthorized")
 
 
+async def test_another_password_ends_all_sign_ins(
+    gateway: Any, dora: User, assert_problem: Any
+) -> None:
+    tokens = (await gateway.client.post("/v1/token", data=FORM)).json()
+
+    async def change(old: str, new: str) -> Any:
+        body = {"password": old, "new_password": new}
+        headers = bearer(tokens["access_token"])
+        return await gateway.client.put("/v1/me/password", json=body, headers=headers)
+
+    another = "a wholly other sentence"
+    assert_problem(await change("not the password", another), 401, "unauthorized")
+    assert_problem(await change(FORM["password"], "short"), 400, "invalid-input")
+    assert (await gateway.client.post("/v1/token", data=FORM)).status_code == 200
+    assert (await change(FORM["password"], another)).status_code == 204
+    assert_problem(await gateway.client.post("/v1/token", data=FORM), 401, "unauthorized")
+    body = {"refresh_token": tokens["refresh_token"]}
+    refreshed = await gateway.client.post("/v1/token/refresh", json=body)
+    assert_problem(refreshed, 401, "unauthorized")
+    form = {**FORM, "password": another}
+    assert (await gateway.client.post("/v1/token", data=form)).status_code == 200
+
+
 async def test_a_browser_keeps_its_refresh_token_in_a_cookie_that_scripts_cannot_read(
     gateway: Any, dora: User, assert_problem: Any
 ) -> None:
