@@ -26,6 +26,9 @@ from gyrus.errors import Unavailable
 PATIENCE_S = 240.0
 """How long a cluster's database, and the job that migrates it, are waited for."""
 
+MIGRATION_S = 3600
+"""A statement that changes a large table, or waits for those who use it, may take so long."""
+
 MLFLOW_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "15"}
 """By default MLflow's client tries for four minutes, and nobody waits so long for a page."""
 
@@ -88,7 +91,7 @@ def prepare(settings: GatewaySettings, *, seconds: float = 0.0) -> None:
 
     A database that does not answer is tried again for `seconds`.
     """
-    engine = make_engine(settings.database, read_timeout=None)
+    engine = make_engine(settings.database, read_timeout=MIGRATION_S)
     migrations.upgrade(engine, seconds=seconds)
     if settings.admin_password:
         users = UserService(Database(engine), Passwords())

@@ -25,10 +25,11 @@ CONNECTIONS = 10
 READ_S = 30
 
 UNREACHED = {
-    2002,  # no connection by its socket
-    2003,  # no connection over the network
+    1040,  # too many connections
+    1053,  # it is shutting down
+    2003,  # no connection
 }
-"""Errors of MySQL's client before there is a connection; afterwards SQLAlchemy knows a lost one."""
+"""Errors of MySQL while there is no connection; afterwards SQLAlchemy knows a lost one."""
 
 PASSING = {
     1205,  # lock wait timeout
@@ -82,11 +83,10 @@ def new_id() -> str:
     return str(uuid.UUID(int=value))
 
 
-def make_engine(url: str, *, read_timeout: int | None = READ_S) -> Engine:
+def make_engine(url: str, *, read_timeout: int = READ_S) -> Engine:
     """An engine for `sqlite:///…` or `mysql+pymysql://…`.
 
-    `read_timeout` are the seconds that MySQL's answer is waited for; None for migrations, as a
-    statement that changes a table waits for the transactions that use it. Errors do not show the
+    `read_timeout` are the seconds that MySQL's answer is waited for. Errors do not show the
     parameters of a statement: they are addresses and hashes of people.
     """
     options: dict[str, Any] = {}

@@ -27,9 +27,17 @@ from gyrus.errors import (
 RETRY_PAUSE_S = 0.1
 RETRY_AFTER_S = 5
 
-GONE = [(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 10_000)] if sys.platform == "linux" else []
-"""Milliseconds without a sign of life after which a connection to a lost node is given up, so that
-the call is made once more, elsewhere; a replica that is merely busy gives signs."""
+LOST: list[tuple[int, int, int]] = []
+"""Give up a connection ten seconds after the last sign of life of its other end, so that the call
+is made once more. A node gives signs while its replicas are busy, and none when it is lost."""
+
+if sys.platform == "linux":
+    LOST = [
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 5),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 2),
+        (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 10_000),
+    ]
 
 REFUSALS: tuple[type[InputError], ...] = (
     InputError,
@@ -101,7 +109,7 @@ class ServeClient:
         pooled = httpx.AsyncHTTPTransport(
             limits=httpx.Limits(max_connections=100, max_keepalive_connections=50),
             trust_env=False,
-            socket_options=GONE,
+            socket_options=LOST,
         )
         self._http = httpx.AsyncClient(
             base_url=url,

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol, TypeVar
 
 import anyio
@@ -25,6 +26,9 @@ class Registry(Protocol):
     def versions(self) -> list[ModelVersion]:
         """All models, newest first."""
 
+    def champion(self) -> ModelVersion | None:
+        """The champion, if there is one."""
+
     def promote(self, version: int) -> ModelVersion:
         """Make a model the champion; raises `NotFound` or `InvalidBundle`."""
 
@@ -42,7 +46,7 @@ class ModelService:
         self._registry = registry
         self._push = push
         self._changing = anyio.Lock()
-        self._champion = Champion(lambda: anyio.to_thread.run_sync(self._find_champion))
+        self._champion = Champion(lambda: anyio.to_thread.run_sync(registry.champion))
 
     async def versions(self) -> list[ModelVersion]:
         """All models, newest first; raises `Unavailable` when the registry does not answer."""
@@ -89,9 +93,6 @@ class ModelService:
         """
         return await self._change(self._registry.rollback)
 
-    def _find_champion(self) -> ModelVersion | None:
-        return next((model for model in self._registry.versions() if model.champion), None)
-
     async def _change(self, change: Callable[[], ModelVersion]) -> ModelVersion:
         async with self._changing:
             model = await _ask(change)
@@ -104,7 +105,10 @@ class ModelService:
         try:
             await anyio.to_thread.run_sync(self._push, model)
         finally:
-            champion = await _ask(self._find_champion)
+            champion = None
+            # What became of this push is what people want to know.
+            with suppress(Unavailable):
+                champion = await _ask(self._registry.champion)
             if champion is not None and champion.version != model.version:
                 await self._serve(champion)
 

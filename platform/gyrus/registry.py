@@ -106,7 +106,7 @@ class Registry:
         return sorted(described, key=lambda one: one.version, reverse=True)
 
     def made_by(self, run: str) -> ModelVersion | None:
-        """The version that a training run registered last; its bundle may be elsewhere, too.
+        """The version that a training run registered last.
 
         Raises:
             Unavailable: MLflow does not answer.

@@ -169,9 +169,12 @@ class Installed:
         return b64decode(self.kubectl("get", "secret", name, "-o", path)).decode()
 
     @contextmanager
-    def load(self, *, rate: float, seconds: float) -> Iterator["Load"]:
-        """Uploads from a pod, `rate` a second: for `seconds`, and until the block ends."""
-        self.kubectl("apply", "-f", "-", given=self._load_objects(rate, seconds))
+    def load(self, *, rate: float, seconds: float, node: str = "") -> Iterator["Load"]:
+        """Uploads from a pod, `rate` a second: for `seconds`, and until the block ends.
+
+        The pod is on `node`, or else on any.
+        """
+        self.kubectl("apply", "-f", "-", given=self._load_objects(rate, seconds, node))
         load = Load()
         try:
             self.kubectl("wait", "--for=condition=Ready", "pod/load", "--timeout=120s")
@@ -186,13 +189,14 @@ class Installed:
             print(load)
             self.kubectl("delete", "pod/load", "configmap/load", "--grace-period=0", "--force")
 
-    def _load_objects(self, rate: float, seconds: float) -> str:
+    def _load_objects(self, rate: float, seconds: float, node: str) -> str:
         image = json.loads(self.kubectl("get", "rayservice", "gyrus", "-o", "json"))
         head = image["spec"]["rayClusterConfig"]["headGroupSpec"]["template"]["spec"]
         script = (HERE / "load.py").read_text()
         asked = {"URL": "http://gyrus-gateway", "RATE": str(rate), "SECONDS": str(seconds)}
         pod = {
             "restartPolicy": "Never",
+            "nodeName": node or None,
             "automountServiceAccountToken": False,
             "securityContext": head["securityContext"],
             "volumes": [{"name": "script", "configMap": {"name": "load"}}],

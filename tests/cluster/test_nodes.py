@@ -10,16 +10,17 @@ from tests.cluster.installed import Installed, assert_unharmed, until
 pytestmark = [pytest.mark.nodes, pytest.mark.timeout(1800)]
 
 GATEWAY = "app.kubernetes.io/component=gateway"
+HEAD = "ray.io/node-type=head,app.kubernetes.io/component=serving"
 WORKER = "ray.io/node-type=worker,app.kubernetes.io/component=serving"
 
 
 @pytest.fixture
 def other_node(served: Installed) -> Iterator[str]:
-    """A node with one gateway and one worker of Ray, and nothing else of Gyrus."""
+    """A node with one gateway and one worker of Ray, without the head."""
     served.ready()
     nodes = json.loads(served.cluster.kubectl("get", "nodes", "-o", "json"))["items"]
     names = [one["metadata"]["name"] for one in nodes if not one["spec"].get("unschedulable")]
-    [head] = served.pods("ray.io/node-type=head,app.kubernetes.io/component=serving")
+    [head] = served.pods(HEAD)
     others = [name for name in names if name != head["spec"]["nodeName"]]
     if not others:
         pytest.skip("the cluster has one node")
@@ -37,7 +38,8 @@ def other_node(served: Installed) -> Iterator[str]:
 
 
 def test_a_drained_node_fails_no_request(served: Installed, other_node: str) -> None:
-    with served.load(rate=5, seconds=62) as load:
+    [head] = served.pods(HEAD)
+    with served.load(rate=5, seconds=62, node=head["spec"]["nodeName"]) as load:
         options = ("--ignore-daemonsets", "--delete-emptydir-data", "--timeout=180s")
         served.cluster.kubectl("drain", other_node, *options)
         assert other_node not in places(served, GATEWAY) + places(served, WORKER)

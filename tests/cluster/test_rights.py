@@ -12,7 +12,7 @@ MAY = [
     ("get", "rayservices.ray.io/gyrus", "gyrus-test"),
     ("patch", "rayservices.ray.io/gyrus", "gyrus-test"),
     ("create", "rayjobs.ray.io", "gyrus-test-training"),
-    ("watch", "rayjobs.ray.io", "gyrus-test-training"),
+    ("list", "rayjobs.ray.io", "gyrus-test-training"),
     ("delete", "rayjobs.ray.io", "gyrus-test-training"),
     ("get", "pods/log", "gyrus-test-training"),
 ]

@@ -90,6 +90,9 @@ class FakeRegistry:
     def versions(self) -> list[ModelVersion]:
         return [self._model(version) for version in (3, 2, 1)]
 
+    def champion(self) -> ModelVersion | None:
+        return None if self.current is None else self._model(self.current)
+
     def promote(self, version: int) -> ModelVersion:
         if version not in (1, 2, 3):
             raise NotFound(f"There is no model version {version}.")

@@ -93,6 +93,26 @@ async def test_what_another_gateway_promoted_meanwhile_is_pushed_last(
     assert champion.version == 3
 
 
+@pytest.mark.parametrize("refused", [False, True])
+async def test_a_registry_that_is_away_after_a_push_hides_not_what_became_of_it(
+    gateway: Any, refused: bool
+) -> None:
+    def away() -> None:
+        raise OSError("no route")
+
+    def push(model: ModelVersion) -> None:
+        gateway.registry.champion = away
+        if refused:
+            raise Unavailable("The replicas refused the model.")
+
+    service = ModelService(gateway.registry, push)
+    if refused:
+        with pytest.raises(Unavailable, match="refused"):
+            await service.promote(1)
+    else:
+        assert (await service.promote(1)).version == 1
+
+
 async def test_a_damaged_bundle_does_not_become_champion(
     gateway: Any, admin: Any, assert_problem: Any
 ) -> None:

@@ -180,7 +180,7 @@ def test_a_wrong_password_is_told_at_once_and_not_shown(
 
 
 def test_steps_that_were_done_but_not_noted_are_done_again_on_mysql(mysql_url: str) -> None:
-    engine = make_engine(mysql_url, read_timeout=None)
+    engine = make_engine(mysql_url, read_timeout=60)
     migrations.upgrade(engine)
     with engine.begin() as connection:
         connection.execute(text("DROP INDEX ix_predictions_user_id_created_at_id ON predictions"))

@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,7 +21,7 @@ MODEL = ModelVersion(
     version=3,
     digest="abc",
     source=SOURCE,
-    bundle=Path("/cache/abc"),
+    bundle=None,
     card=CARD,
     created_at=datetime(2026, 1, 1, tzinfo=UTC),
     champion=True,
@@ -161,6 +160,8 @@ def test_replicas_that_keep_the_old_model_are_unavailable() -> None:
             r"403 Forbidden: exceeded quota: cpus\.$",
         ),
         (httpx2.Response(502, text="<html>"), r"502 Bad Gateway\.$"),
+        (httpx2.Response(502), "does not answer"),
+        (httpx2.Response(200, text="<html>"), "does not answer"),
         (httpx2.ConnectError("no route"), "Kubernetes does not answer"),
     ],
 )

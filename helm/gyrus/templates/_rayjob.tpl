@@ -23,6 +23,9 @@ spec:
     spec:
       {{- include "gyrus.pod" (list . 10001) | nindent 6 }}
       automountServiceAccountToken: false
+      {{- if .Values.priorityClasses.create }}
+      priorityClassName: {{ include "gyrus.priorityClass" (list . "training") }}
+      {{- end }}
       restartPolicy: Never
       containers:
         - name: submitter

@@ -83,7 +83,7 @@ def _check_replicas(settings: PlatformSettings, request: str) -> None:
     is_server = settings.registry_uri.startswith(("http:", "https:"))
     if is_server and RunFolder(settings.home).running() is None:
         raise InputError(
-            f"{settings.registry_uri} may have replicas elsewhere, which would not hear of it: "
+            f"{settings.registry_uri} may have replicas elsewhere, which may not hear of it: "
             f"send `{request}` to their gateway. For replicas on this machine start `gyrus up` "
             "first."
         )

@@ -176,8 +176,9 @@ class RayJobs:
                 now = max(since + timedelta(milliseconds=1), datetime.now(UTC))
                 yield cut_short(job_id, now, CANCELLED)
                 return
-            except Unavailable:
-                pass  # for now: who follows shall not have to begin again
+            except Unavailable as error:
+                # For now: who follows shall not have to begin again.
+                logger.warning("the events of %s are not known: %s", job_id, error.detail)
             yield None
             time.sleep(self._poll_s)
 

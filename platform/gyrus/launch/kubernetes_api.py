@@ -58,5 +58,6 @@ def answering(what: str) -> Iterator[None]:
         if isinstance(error, ApiError) and error.status.message:
             reason += f": {error.status.message}"
         raise Unavailable(f"Kubernetes refused {what}: {reason.removesuffix('.')}.") from error
-    except httpx2.HTTPError as error:
+    # The last two are the client's, for answers that are not Kubernetes' own.
+    except (httpx2.HTTPError, KeyError, ValueError) as error:
         raise Unavailable("Kubernetes does not answer. Try again.", retry_after=5) from error
