@@ -6,7 +6,6 @@ In a cluster these are two: a job does `migrate`, and each gateway does `serve`,
 import argparse
 import asyncio
 import logging
-import os
 import sys
 from typing import Any
 
@@ -22,15 +21,13 @@ from frontend_api.server import DrainingServer
 from frontend_api.settings import GatewaySettings
 from frontend_api.users.service import UserService
 from gyrus.errors import Unavailable
+from gyrus.registry import be_impatient
 
 PATIENCE_S = 240.0
 """How long a cluster's database, and the job that migrates it, are waited for."""
 
 MIGRATION_S = 3600
 """A statement that changes a large table, or waits for those who use it, may take so long."""
-
-MLFLOW_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "15"}
-"""By default MLflow's client tries for four minutes, and nobody waits so long for a page."""
 
 
 def main() -> int:
@@ -48,8 +45,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for name in ("alembic", "httpx", "httpx2"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    for name, value in MLFLOW_PATIENCE.items():
-        os.environ.setdefault(name, value)
+    be_impatient()
     settings.home.mkdir(parents=True, exist_ok=True)
     try:
         if only == "serve":

@@ -71,8 +71,9 @@ def rollback(home: Home = None, as_json: AsJson = False) -> None:
 
 
 def _registry(settings: PlatformSettings) -> "Registry":
-    from gyrus.registry import Registry
+    from gyrus.registry import Registry, be_impatient
 
+    be_impatient()
     return Registry(settings.registry_uri, settings.home)
 
 

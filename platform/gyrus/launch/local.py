@@ -87,7 +87,7 @@ class LocalLauncher:
             if not is_free(self.settings.port):
                 raise InputError(
                     f"Port {self.settings.port} is taken by another program. "
-                    "Choose another with --port."
+                    "Choose another with --port or GYRUS_PORT."
                 )
             self._up()
 

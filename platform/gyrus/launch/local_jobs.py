@@ -120,6 +120,7 @@ class LocalTrainings:
         """A picture from a run's folder."""
         path = self._runs / job_id / PLOTS / f"{name}.png"
         if not path.is_file():
+            self.get(job_id)
             raise NotFound(f"The training job {job_id} has no plot {name} yet.")
         return path.read_bytes()
 
