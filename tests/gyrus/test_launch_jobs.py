@@ -190,7 +190,7 @@ def test_what_cannot_be_trained_is_not_started(home: Path) -> None:
     for missing in (found.get, found.cancel, found.events, found.resume):
         with pytest.raises(NotFound):
             missing("none")
-    with pytest.raises(NotFound, match="no plot roc"):
+    with pytest.raises(NotFound, match="no training job one"):
         found.plot("one", "roc")
     with pytest.raises(ValidationError):
         asked("../up")
