@@ -14,7 +14,8 @@ MAY = [
     ("create", "rayjobs.ray.io", "gyrus-test-training"),
     ("list", "rayjobs.ray.io", "gyrus-test-training"),
     ("delete", "rayjobs.ray.io", "gyrus-test-training"),
-    ("get", "pods/log", "gyrus-test-training"),
+    ("list", "pods", "gyrus-test-training"),
+    ("get", "pods --subresource=log", "gyrus-test-training"),
 ]
 MAY_NOT = [
     ("patch", "rayservices.ray.io/other", "gyrus-test"),
@@ -23,7 +24,8 @@ MAY_NOT = [
     ("create", "rayjobs.ray.io", "gyrus-test"),
     ("get", "secrets", "gyrus-test-training"),
     ("create", "pods", "gyrus-test-training"),
-    ("create", "pods/exec", "gyrus-test-training"),
+    ("get", "pods", "gyrus-test-training"),
+    ("create", "pods --subresource=exec", "gyrus-test-training"),
     ("list", "nodes", ""),
 ]
 
@@ -41,5 +43,5 @@ def test_the_gateway_may_not(gyrus: Installed, verb: str, what: str, namespace: 
 def may(gyrus: Installed, verb: str, what: str, namespace: str) -> bool:
     """Whether Kubernetes lets the gateway's account do something."""
     where = ["-n", namespace] if namespace else []
-    asked = ("auth", "can-i", verb, what, "--as", ACCOUNT, *where)
+    asked = ("auth", "can-i", verb, *what.split(), "--as", ACCOUNT, *where)
     return gyrus.cluster.kubectl(*asked, check=False).strip() == "yes"
