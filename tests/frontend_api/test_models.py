@@ -1,11 +1,12 @@
 """The registered models: everyone signed in looks, an administrator changes."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 from mlflow.exceptions import MlflowException
 
-from frontend_api.models.service import ModelService
+from frontend_api.models.service import ModelService, Push
 from gyrus.errors import InvalidBundle, Unavailable
 from gyrus.registry import ModelVersion
 
@@ -68,6 +69,20 @@ async def test_a_champion_that_the_replicas_could_not_be_told_stays_registered(
     assert (again.status_code, gateway.pushed) == (200, [3])
 
 
+async def promote_first(gateway: Any, push: Push, *, refused: bool) -> ModelService:
+    """Promote version 1; the replicas serve it or, once it is pushed, refuse it."""
+
+    def push_first(model: ModelVersion) -> None:
+        push(model)
+        if refused and model.version == 1:
+            raise Unavailable("The replicas refused the model.")
+
+    service = ModelService(gateway.registry, push_first)
+    with pytest.raises(Unavailable, match="refused") if refused else nullcontext():
+        assert (await service.promote(1)).version == 1
+    return service
+
+
 @pytest.mark.parametrize("refused", [False, True])
 async def test_what_another_gateway_promoted_meanwhile_is_pushed_last(
     gateway: Any, refused: bool
@@ -78,15 +93,8 @@ async def test_what_another_gateway_promoted_meanwhile_is_pushed_last(
         pushed.append(model.version)
         if model.version == 1:
             gateway.registry.promote(3)
-            if refused:
-                raise Unavailable("The replicas refused the model.")
 
-    service = ModelService(gateway.registry, push)
-    if refused:
-        with pytest.raises(Unavailable, match="refused"):
-            await service.promote(1)
-    else:
-        await service.promote(1)
+    service = await promote_first(gateway, push, refused=refused)
     assert pushed == [1, 3]
     champion = await service.champion()
     assert champion is not None
@@ -100,17 +108,10 @@ async def test_a_registry_that_is_away_after_a_push_hides_not_what_became_of_it(
     def away() -> None:
         raise OSError("no route")
 
-    def push(model: ModelVersion) -> None:
+    def push(_: ModelVersion) -> None:
         gateway.registry.champion = away
-        if refused:
-            raise Unavailable("The replicas refused the model.")
 
-    service = ModelService(gateway.registry, push)
-    if refused:
-        with pytest.raises(Unavailable, match="refused"):
-            await service.promote(1)
-    else:
-        assert (await service.promote(1)).version == 1
+    await promote_first(gateway, push, refused=refused)
 
 
 async def test_a_damaged_bundle_does_not_become_champion(
