@@ -1,11 +1,17 @@
 """What the gateway does with each answer of Ray Serve."""
 
+import asyncio
+import socket
+import sys
 from typing import Any
 
 import httpx
 import pytest
 
+from frontend_api.metrics import Metrics
+from frontend_api.serve_client import ServeClient
 from gyrus.errors import CorruptImage, GyrusError, NoModel, Unauthorized, UnsupportedImage
+from gyrus.launch.ports import LOOPBACK
 
 PROBLEM = "application/problem+json"
 
@@ -85,3 +91,23 @@ async def test_a_fault_between_our_parts_is_not_put_on_the_client(
 ) -> None:
     gateway.serve.then = [answer]
     assert_problem(await gateway.predict(alice), 503, "unavailable")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="these options are Linux'")
+async def test_a_connection_to_a_lost_node_is_given_up_after_ten_seconds() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        await reader.read()  # until the other end closes
+        writer.close()
+
+    server = await asyncio.start_server(answer, LOOPBACK, 0)
+    host, port = server.sockets[0].getsockname()
+    async with server, ServeClient(f"http://{host}:{port}", "secret", Metrics()) as client:
+        response = await client._http.get("/")
+        own = response.extensions["network_stream"].get_extra_info("socket")
+        assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 10_000
+        # For a call that waits for its answer, of which nothing is on its way.
+        assert own.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 5
+        assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == 2
