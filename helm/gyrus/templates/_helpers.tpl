@@ -77,7 +77,7 @@ securityContext:
 
 {{- define "gyrus.trackingUri" -}}
 {{- if .Values.mlflow.enabled -}}
-http://{{ include "gyrus.fullname" . }}-mlflow.{{ .Release.Namespace }}.svc:5000
+http://{{ include "gyrus.mlflowName" . }}.{{ .Release.Namespace }}.svc:5000
 {{- else -}}
 {{ .Values.mlflow.externalUri }}
 {{- end -}}
