@@ -42,6 +42,14 @@ def _gateway(request: Request) -> GatewayState:
 
 Gateway = Annotated[GatewayState, Depends(_gateway)]
 
+
+def _client_address(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+ClientAddress = Annotated[str, Depends(_client_address)]
+"""Whom failures to sign in are counted for."""
+
 _bearer = OAuth2PasswordBearer("/v1/token", auto_error=False)
 
 

@@ -11,7 +11,7 @@ from fastapi.security import OAuth2PasswordRequestForm
 
 from frontend_api.auth.schemas import RefreshIn, TokenOut
 from frontend_api.auth.service import Grant
-from frontend_api.dependencies import Gateway, GatewayState
+from frontend_api.dependencies import ClientAddress, Gateway, GatewayState
 from frontend_api.problems import documented
 from gyrus.errors import InputError, TooManyRequests, Unauthorized
 
@@ -29,11 +29,11 @@ async def sign_in(
     gateway: Gateway,
     request: Request,
     response: Response,
+    address: ClientAddress,
     form: Annotated[OAuth2PasswordRequestForm, Depends()],
     client: Client = None,
 ) -> TokenOut:
     """Sign in with an address (`username`) and a password."""
-    address = request.client.host if request.client else ""
     grant = await gateway.auth.sign_in(form.username, form.password, address)
     return _answer(gateway, request, response, grant, client)
 

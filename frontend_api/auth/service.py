@@ -12,7 +12,7 @@ from frontend_api.auth.passwords import Passwords
 from frontend_api.auth.repository import RefreshToken, RefreshTokenRepository
 from frontend_api.auth.tokens import AccessTokens
 from frontend_api.database import Database, new_id, now
-from frontend_api.users.repository import UserRepository
+from frontend_api.users.repository import User, UserRepository
 from frontend_api.users.service import normal_email
 from gyrus.errors import Unauthorized
 
@@ -56,11 +56,9 @@ class AuthService:
         user_id, replaced = await self._verify(email, password, address)
 
         def start(session: Session) -> str:
-            found = UserRepository(session).get(user_id)
-            if found is None:
-                raise Unauthorized("The account was deleted.")
+            account = _account(session, user_id)
             if replaced:
-                found.password_hash = replaced
+                account.password_hash = replaced
             RefreshTokenRepository(session).forget_expired(user_id, now())
             return self._keep(session, user_id, family_id=new_id())
 
@@ -77,10 +75,8 @@ class AuthService:
         password_hash = await self._passwords.hash(new)
 
         def change(session: Session) -> None:
-            found = UserRepository(session).get(user_id)
-            if found is None:
-                raise Unauthorized("The account was deleted.")
-            found.password_hash = password_hash
+            account = _account(session, user_id)
+            account.password_hash = password_hash
             RefreshTokenRepository(session).revoke_all(user_id, now())
 
         await self._database.run(change)
@@ -149,6 +145,13 @@ class AuthService:
             )
         )
         return token
+
+
+def _account(session: Session, user_id: str) -> User:
+    account = UserRepository(session).get(user_id)
+    if account is None:
+        raise Unauthorized("The account was deleted.")
+    return account
 
 
 def _hash(token: str) -> str:

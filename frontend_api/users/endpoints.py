@@ -1,8 +1,8 @@
 """Register, who am I, and another password."""
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 
-from frontend_api.dependencies import CurrentUser, Gateway
+from frontend_api.dependencies import ClientAddress, CurrentUser, Gateway
 from frontend_api.problems import documented
 from frontend_api.users.repository import User
 from frontend_api.users.schemas import NewUser, PasswordChange, UserOut
@@ -31,10 +31,9 @@ async def me(user: CurrentUser) -> User:
     responses=documented(InputError, Unauthorized, TooManyRequests),
 )
 async def change_password(
-    gateway: Gateway, user: CurrentUser, request: Request, change: PasswordChange
+    gateway: Gateway, user: CurrentUser, address: ClientAddress, change: PasswordChange
 ) -> None:
     """Set another password. All sign-ins end: access tokens that are out last minutes yet."""
-    address = request.client.host if request.client else ""
     await gateway.auth.change_password(
         user.email,
         change.password.get_secret_value(),
