@@ -29,7 +29,8 @@ RETRY_AFTER_S = 5
 
 LOST: list[tuple[int, int, int]] = []
 """Give up a connection ten seconds after the last sign of life of its other end, so that the call
-is made once more. A node gives signs while its replicas are busy, and none when it is lost."""
+is made once more. A node gives signs while its replicas are busy, and none when it is lost; one
+that takes no byte of a large image for ten seconds counts as lost too."""
 
 if sys.platform == "linux":
     LOST = [
@@ -106,16 +107,11 @@ class ServeClient:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._metrics = metrics
-        pooled = httpx.AsyncHTTPTransport(
-            limits=httpx.Limits(max_connections=100, max_keepalive_connections=50),
-            trust_env=False,
-            socket_options=LOST,
-        )
         self._http = httpx.AsyncClient(
             base_url=url,
             headers={"Authorization": f"Bearer {secret}"},
             timeout=httpx.Timeout(60, connect=3),
-            transport=transport or pooled,
+            transport=transport or _pool(),
             trust_env=False,
         )
 
@@ -174,6 +170,14 @@ class ServeClient:
             return None
         finally:
             self._metrics.serve(application, outcome, time.perf_counter() - start)
+
+
+def _pool() -> httpx.AsyncBaseTransport:
+    return httpx.AsyncHTTPTransport(
+        limits=httpx.Limits(max_connections=100, max_keepalive_connections=50),
+        trust_env=False,
+        socket_options=LOST,
+    )
 
 
 def _worth_a_retry(answer: httpx.Response) -> bool:

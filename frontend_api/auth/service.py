@@ -13,13 +13,12 @@ from frontend_api.auth.repository import RefreshToken, RefreshTokenRepository
 from frontend_api.auth.tokens import AccessTokens
 from frontend_api.database import Database, new_id, now
 from frontend_api.users.repository import User, UserRepository
+from frontend_api.users.schemas import MAX_PASSWORD
 from frontend_api.users.service import normal_email
 from gyrus.errors import Unauthorized
 
 WRONG = "The address or the password is wrong."
 MOST_EMAIL = 254
-MOST_PASSWORD = 1024
-"""Characters that an account can have been registered with."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +52,16 @@ class AuthService:
             Unauthorized: no such account, or not its password; which one is not told.
             TooManyRequests: too many failures.
         """
-        user_id, replaced = await self._verify(email, password, address)
+        user, replaced = await self._verify(email, password, address)
 
         def start(session: Session) -> str:
-            account = _account(session, user_id)
+            account = _unchanged(session, user)
             if replaced:
                 account.password_hash = replaced
-            RefreshTokenRepository(session).forget_expired(user_id, now())
-            return self._keep(session, user_id, family_id=new_id())
+            RefreshTokenRepository(session).forget_expired(user.id, now())
+            return self._keep(session, user.id, family_id=new_id())
 
-        return Grant(self._tokens.issue(user_id), await self._database.run(start))
+        return Grant(self._tokens.issue(user.id), await self._database.run(start))
 
     async def change_password(self, email: str, password: str, new: str, address: str) -> None:
         """Set another password, and revoke the refresh tokens of all sign-ins.
@@ -71,19 +70,18 @@ class AuthService:
             Unauthorized: it is not the password.
             TooManyRequests: too many failures.
         """
-        user_id, _ = await self._verify(email, password, address)
+        user, _ = await self._verify(email, password, address)
         password_hash = await self._passwords.hash(new)
 
         def change(session: Session) -> None:
-            account = _account(session, user_id)
-            account.password_hash = password_hash
-            RefreshTokenRepository(session).revoke_all(user_id, now())
+            _unchanged(session, user).password_hash = password_hash
+            RefreshTokenRepository(session).revoke_all(user.id, now())
 
         await self._database.run(change)
 
-    async def _verify(self, email: str, password: str, address: str) -> tuple[str, str | None]:
-        """The account's id, and a new hash of its password where the stored one is old."""
-        if len(email) > MOST_EMAIL or len(password) > MOST_PASSWORD or "\0" in password:
+    async def _verify(self, email: str, password: str, address: str) -> tuple[User, str | None]:
+        """The account, and a new hash of its password where the stored one is old."""
+        if len(email) > MOST_EMAIL or len(password) > MAX_PASSWORD or "\0" in password:
             raise Unauthorized(WRONG)
         email = normal_email(email)
         self._limit.attempt(email, address)
@@ -94,7 +92,7 @@ class AuthService:
         if user is None or not right:
             raise Unauthorized(WRONG)
         self._limit.success(email, address)
-        return user.id, replaced
+        return user, replaced
 
     async def refresh(self, token: str) -> Grant:
         """New tokens for a refresh token, which is thereby used up.
@@ -147,10 +145,13 @@ class AuthService:
         return token
 
 
-def _account(session: Session, user_id: str) -> User:
-    account = UserRepository(session).get(user_id)
+def _unchanged(session: Session, verified: User) -> User:
+    """The account, unless its password was changed since it was verified."""
+    account = UserRepository(session).get(verified.id)
     if account is None:
         raise Unauthorized("The account was deleted.")
+    if account.password_hash != verified.password_hash:
+        raise Unauthorized(WRONG)
     return account
 
 

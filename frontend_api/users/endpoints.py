@@ -33,7 +33,7 @@ async def me(user: CurrentUser) -> User:
 async def change_password(
     gateway: Gateway, user: CurrentUser, address: ClientAddress, change: PasswordChange
 ) -> None:
-    """Set another password. All sign-ins end: access tokens that are out last minutes yet."""
+    """Set another password. All sign-ins end; access tokens last up to 15 minutes yet."""
     await gateway.auth.change_password(
         user.email,
         change.password.get_secret_value(),

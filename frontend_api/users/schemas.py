@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, Sec
 from pydantic_core import PydanticCustomError
 
 MIN_PASSWORD = 12
+MAX_PASSWORD = 1024
 
 
 def _fit(password: SecretStr) -> SecretStr:
@@ -20,7 +21,7 @@ def _fit(password: SecretStr) -> SecretStr:
 
 NewPassword = Annotated[
     SecretStr,
-    Field(max_length=1024, json_schema_extra={"minLength": MIN_PASSWORD}),
+    Field(max_length=MAX_PASSWORD, json_schema_extra={"minLength": MIN_PASSWORD}),
     AfterValidator(_fit),
 ]
 

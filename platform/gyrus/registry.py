@@ -33,10 +33,14 @@ MOST_PREVIOUS = 100
 ARTIFACT = "bundle"
 
 
+IMPATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "15"}
+"""For a process in which somebody waits: MLflow's client gives up in half a minute, not in four."""
+
+
 def be_impatient() -> None:
-    """Have MLflow's client give up in half a minute, where somebody waits, and not in four."""
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
+    """Wait for MLflow as `IMPATIENCE` says, where the environment says nothing else."""
+    for name, value in IMPATIENCE.items():
+        os.environ.setdefault(name, value)
 
 
 class ModelVersion(BaseModel):
@@ -132,23 +136,16 @@ class Registry:
         Raises:
             NotFound: there is no such version.
         """
-        from mlflow.exceptions import MlflowException
-
-        missing = NotFound(f"There is no model version {version}.")
-        try:
-            found = self._client.get_model_version(MODEL, str(version))
-        except MlflowException as error:
-            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
-                raise missing from error
-            raise
-        if "card" not in found.tags:
-            raise missing
+        found = self._find(version)
+        if found is None:
+            raise NotFound(f"There is no model version {version}.")
         return self._describe(found, self._champion_number())
 
     def champion(self) -> ModelVersion | None:
-        """The version that is to be served, or None before the first promotion."""
+        """The version that is to be served; None before the first promotion, or if it is gone."""
         number = self._champion_number()
-        return None if number is None else self.get(number)
+        found = None if number is None else self._find(number)
+        return None if found is None else self._describe(found, number)
 
     def promote(self, version: int) -> ModelVersion:
         """Make a version champion.
@@ -216,6 +213,18 @@ class Registry:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 return None
             raise
+
+    def _find(self, version: int) -> Any | None:
+        """A version that is ours, as MLflow has it."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            found = self._client.get_model_version(MODEL, str(version))
+        except MlflowException as error:
+            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                return None
+            raise
+        return found if "card" in found.tags else None
 
     def _ensure_model(self) -> None:
         if self._model() is None:

@@ -21,6 +21,10 @@ HERE = Path(__file__).parent
 VALUES = HERE / "values.yaml"
 ADMIN = "admin@example.com"
 
+GATEWAY = "app.kubernetes.io/component=gateway"
+HEAD = "ray.io/node-type=head,app.kubernetes.io/component=serving"
+WORKER = "ray.io/node-type=worker,app.kubernetes.io/component=serving"
+
 
 @dataclass(frozen=True)
 class Cluster:

@@ -1,6 +1,8 @@
 """The metrics that pods export, and what dashboards miss of them."""
 
+import re
 from collections import defaultdict
+from collections.abc import Callable
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -9,6 +11,14 @@ from tests.monitoring import asked, panels
 
 ADDED = {"namespace", "component", "job"}
 """Labels that Prometheus adds when it reads a pod."""
+
+COMPARED: dict[str, Callable[[str, str], bool]] = {
+    "=": lambda wanted, value: value == wanted,
+    "!=": lambda wanted, value: value != wanted,
+    "=~": lambda wanted, value: re.fullmatch(wanted, value) is not None,
+    "!~": lambda wanted, value: re.fullmatch(wanted, value) is None,
+}
+"""How Prometheus compares a label's value."""
 
 RARE = {
     "ray_memory_manager_worker_eviction_total",
@@ -46,9 +56,9 @@ def missing(dashboard: str, exported: dict[str, list[dict[str, str]]]) -> list[s
 
 
 def fits(asked_for: dict[str, tuple[str, str]], labels: dict[str, str]) -> bool:
-    """Whether a sample has the labels, and the values where one is asked for by name."""
-    wanted = {name: by for name, by in asked_for.items() if name not in ADDED}
+    """Whether a sample has the labels, and values as they are asked for; `$` is the viewer's."""
     return all(
-        name in labels and (how != "=" or labels[name] == value)
-        for name, (how, value) in wanted.items()
+        name in labels and ("$" in value or COMPARED[how](value, labels[name]))
+        for name, (how, value) in asked_for.items()
+        if name not in ADDED
     )

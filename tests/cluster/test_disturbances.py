@@ -4,17 +4,13 @@ import os
 
 import pytest
 
-from tests.cluster.installed import Installed, assert_unharmed, until
+from tests.cluster.installed import GATEWAY, HEAD, WORKER, Installed, assert_unharmed, until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 RATE = float(os.environ.get("GYRUS_TEST_RATE", "5"))
 SECONDS = float(os.environ.get("GYRUS_TEST_SECONDS", "30"))
 """Uploads a second, and for how long at least."""
-
-WORKER = "ray.io/node-type=worker,app.kubernetes.io/component=serving"
-HEAD = "ray.io/node-type=head,app.kubernetes.io/component=serving"
-GATEWAY = "app.kubernetes.io/component=gateway"
 
 
 @pytest.fixture(autouse=True)

@@ -5,13 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.installed import Installed, assert_unharmed, until
+from tests.cluster.installed import GATEWAY, HEAD, WORKER, Installed, assert_unharmed, until
 
 pytestmark = [pytest.mark.nodes, pytest.mark.timeout(1800)]
-
-GATEWAY = "app.kubernetes.io/component=gateway"
-HEAD = "ray.io/node-type=head,app.kubernetes.io/component=serving"
-WORKER = "ray.io/node-type=worker,app.kubernetes.io/component=serving"
 
 
 @pytest.fixture

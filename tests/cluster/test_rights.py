@@ -44,4 +44,6 @@ def may(gyrus: Installed, verb: str, what: str, namespace: str) -> bool:
     """Whether Kubernetes lets the gateway's account do something."""
     where = ["-n", namespace] if namespace else []
     asked = ("auth", "can-i", verb, *what.split(), "--as", ACCOUNT, *where)
-    return gyrus.cluster.kubectl(*asked, check=False).strip() == "yes"
+    answer = gyrus.cluster.kubectl(*asked, check=False).strip()
+    assert answer in {"yes", "no"}
+    return answer == "yes"

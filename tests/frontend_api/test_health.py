@@ -62,7 +62,7 @@ async def test_a_registry_that_fails_does_not_make_the_gateway_unready(
     gateway: Any, caplog: Any
 ) -> None:
     gateway.settings.status_file.write_text('{"stage": "ready", "message": ""}')
-    gateway.registry.versions = lambda: 1 / 0
+    gateway.registry.champion = lambda: 1 / 0
     answer = await gateway.client.get("/health/ready")
     assert (answer.status_code, answer.json()["model"]) == (200, None)
     assert answer.json()["model_known"] is False
@@ -102,13 +102,13 @@ async def test_while_the_registry_is_read_the_gateway_is_not_ready() -> None:
 
 async def test_the_champion_is_read_while_the_replicas_are_deployed(gateway: Any) -> None:
     read = threading.Event()
-    versions = gateway.registry.versions
+    champion = gateway.registry.champion
 
     def watched() -> Any:
         read.set()
-        return versions()
+        return champion()
 
-    gateway.registry.versions = watched
+    gateway.registry.champion = watched
     for stage in ("training", "deploying"):
         status = {"stage": stage, "message": "Wait."}
         gateway.settings.status_file.write_text(json.dumps(status))

@@ -95,11 +95,15 @@ async def test_a_fault_between_our_parts_is_not_put_on_the_client(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="these options are Linux'")
 async def test_a_connection_to_a_lost_node_is_given_up_after_ten_seconds() -> None:
+    closed = asyncio.Event()
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
         await reader.read()  # until the other end closes
         writer.close()
+        await writer.wait_closed()
+        closed.set()
 
     server = await asyncio.start_server(answer, LOOPBACK, 0)
     host, port = server.sockets[0].getsockname()
@@ -111,3 +115,4 @@ async def test_a_connection_to_a_lost_node_is_given_up_after_ten_seconds() -> No
         assert own.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
         assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 5
         assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == 2
+    await closed.wait()

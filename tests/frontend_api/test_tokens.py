@@ -15,6 +15,7 @@ from passlib.hash import argon2, bcrypt
 from frontend_api.auth import keys
 from frontend_api.auth.limits import ATTEMPTS, WINDOW_S, AttemptLimit
 from frontend_api.auth.passwords import Passwords
+from frontend_api.auth.service import AuthService
 from frontend_api.auth.tokens import LOOK_S, AccessTokens
 from frontend_api.users.repository import User, UserRepository
 from gyrus.errors import InputError, TooManyRequests, Unauthorized
@@ -124,6 +125,8 @@ async def test_another_password_ends_all_sign_ins(
     gateway: Any, dora: User, assert_problem: Any
 ) -> None:
     tokens = (await gateway.client.post("/v1/token", data=FORM)).json()
+    await gateway.state.users.register("other@example.com", PASSWORD)
+    other = await gateway.state.auth.sign_in("other@example.com", PASSWORD, "")
 
     async def change(old: str, new: str) -> Any:
         body = {"password": old, "new_password": new}
@@ -141,6 +144,25 @@ async def test_another_password_ends_all_sign_ins(
     assert_problem(refreshed, 401, "unauthorized")
     form = {**FORM, "password": another}
     assert (await gateway.client.post("/v1/token", data=form)).status_code == 200
+    assert await gateway.state.auth.refresh(other.refresh)
+
+
+async def test_a_password_that_is_changed_while_it_is_verified_is_wrong(
+    gateway: Any, dora: User
+) -> None:
+    """`dora` changes her password between the check of the old one and its use."""
+    another = "a wholly other sentence"
+
+    class Slow(Passwords):
+        async def verify(self, password: str, stored: str | None) -> tuple[bool, str | None]:
+            verified = await super().verify(password, stored)
+            await gateway.state.auth.change_password(dora.email, PASSWORD, another, "")
+            return verified[0], "an old hash made anew"
+
+    auth = AuthService(gateway.database, Slow(), gateway.state.tokens, timedelta(days=1))
+    with pytest.raises(Unauthorized):
+        await auth.sign_in(dora.email, PASSWORD, "")
+    assert await gateway.state.auth.sign_in(dora.email, another, "")
 
 
 async def test_a_browser_keeps_its_refresh_token_in_a_cookie_that_scripts_cannot_read(

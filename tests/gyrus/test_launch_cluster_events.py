@@ -1,7 +1,5 @@
 """What a training on a cluster tells, and how it is told to the end."""
 
-from pathlib import Path
-
 import httpx2
 import pytest
 
@@ -17,11 +15,6 @@ from tests.gyrus.training_cluster import (
     asked,
     told,
 )
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> TrainingCluster:
-    return TrainingCluster(tmp_path)
 
 
 def test_events_come_from_the_pods_as_they_tell_them(cluster: TrainingCluster) -> None:

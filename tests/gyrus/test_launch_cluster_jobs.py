@@ -2,7 +2,6 @@
 
 import shlex
 from datetime import UTC, datetime
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -21,11 +20,6 @@ from tests.gyrus.training_cluster import (
     told,
 )
 from tests.kubernetes import refusal
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> TrainingCluster:
-    return TrainingCluster(tmp_path)
 
 
 def test_a_rayjob_is_the_template_with_a_name_a_command_and_workers(

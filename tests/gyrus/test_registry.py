@@ -81,6 +81,13 @@ def test_a_rollback_passes_over_deleted_versions(registry: Registry, tmp_path: P
         registry.rollback()
 
 
+def test_a_champion_that_is_no_model_of_ours_is_none(registry: Registry, tmp_path: Path) -> None:
+    registry.promote(registry.register(make_bundle(tmp_path / "b", b"1"), run="a").version)
+    client = MlflowClient(registry.tracking_uri, registry.tracking_uri)
+    client.delete_model_version_tag(MODEL, "1", "card")
+    assert registry.champion() is None
+
+
 def test_the_same_bundle_registers_once(registry: Registry, tmp_path: Path) -> None:
     bundle = make_bundle(tmp_path / "b", b"1")
     assert registry.register(bundle, run="a") == registry.register(bundle, run="b")

@@ -78,11 +78,14 @@ def gateway_samples() -> dict[str, set[str]]:
 
 
 def exported() -> set[str]:
-    """What the gateway, the replicas, Ray and Prometheus itself export."""
+    """The names that the gateway, the replicas, Ray and Prometheus itself know.
+
+    Whether pods export them, `tests/cluster/test_monitoring.py` says.
+    """
     replica = (ROOT / "serve_app" / "replica.py").read_text()
     histograms = re.findall(r'Histogram\(\s*"(\w+)"', replica)
     assert histograms
-    # Ray's own dashboards: what they show is there, in the version that is installed.
+    # Ray's own dashboards show them, in the version that is installed.
     boards = resources.files("ray") / "dashboard" / "modules" / "metrics" / "dashboards"
     texts = [one.read_text() for one in boards.iterdir() if one.name.endswith("_panels.py")]
     ray = {name for text in texts for name in re.findall(r"\bray_\w+(?=\{)", text)}

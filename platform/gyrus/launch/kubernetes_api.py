@@ -1,5 +1,6 @@
 """The Kubernetes API: how it is reached, and what it means when it refuses."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,8 @@ from gyrus.errors import Unavailable
 
 RayJob = create_namespaced_resource("ray.io", "v1", "RayJob", "rayjobs")
 RayService = create_namespaced_resource("ray.io", "v1", "RayService", "rayservices")
+
+log = logging.getLogger("gyrus.launch")
 
 LOG_TIMEOUT = httpx2.Timeout(5)
 """Kubernetes itself waits half a minute for a node that is lost."""
@@ -60,4 +63,7 @@ def answering(what: str) -> Iterator[None]:
         raise Unavailable(f"Kubernetes refused {what}: {reason.removesuffix('.')}.") from error
     # The last two are the client's, for answers that are not Kubernetes' own.
     except (httpx2.HTTPError, KeyError, ValueError) as error:
+        if isinstance(error, KeyError) and not isinstance(error.__context__, httpx2.HTTPError):
+            raise
+        log.warning("asking Kubernetes %s", what, exc_info=error)
         raise Unavailable("Kubernetes does not answer. Try again.", retry_after=5) from error

@@ -23,6 +23,7 @@ from gyrus.launch.run_files import RECORD, Record, RunFiles, read_events, tail
 from gyrus.plots import FOLDER as PLOTS
 from gyrus.plots import PlotName
 from gyrus.progress import Progress
+from gyrus.registry import IMPATIENCE
 from gyrus.settings import PlatformSettings
 
 COMMAND = (sys.executable, "-P", "-m", "training_jobs")
@@ -195,8 +196,12 @@ class LocalTrainings:
         instance = folder.running()
         own = "" if instance is not None else secrets.token_hex(8)
         environment = {
-            # A training needs none of the gateway's secrets.
-            **{k: v for k, v in os.environ.items() if not k.startswith("GYRUS_")},
+            # Not the gateway's secrets; and a training's hours of work are worth a wait.
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith("GYRUS_") and IMPATIENCE.get(name) != value
+            },
             **LOCAL_RAY,
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "GYRUS_HOME": str(self.home),
