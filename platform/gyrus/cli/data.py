@@ -77,6 +77,27 @@ def import_(
     _show(dataset, as_json)
 
 
+@app.command()
+def merge(
+    name: Annotated[str, typer.Argument(help="The new dataset's name.")],
+    parts: Annotated[list[str], typer.Argument(help="The datasets that it is made of.")],
+    to: To = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make one dataset of several, whose images then train and test one model."""
+    from gyrus.addresses import address
+    from gyrus.datasets import Dataset, datasets_at
+    from gyrus.datasets import merge as merge_all
+
+    own = settings_of(home).datasets
+    opened = [Dataset.open(own / part) for part in parts]
+    target = address(to or str(own))
+    with datasets_at(target, name) as datasets, _counting("Merging", quiet=as_json) as count:
+        dataset = merge_all(opened, datasets, name, progress=count)
+    _show(dataset, as_json)
+
+
 @app.command("list")
 def list_(home: Home = None, as_json: AsJson = False) -> None:
     """List the datasets."""

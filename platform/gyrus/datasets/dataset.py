@@ -1,8 +1,7 @@
 """The dataset folder, as it is read: images, manifest and description."""
 
 import hashlib
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,18 +21,11 @@ MANIFEST = "manifest.parquet"
 DESCRIPTION = "dataset.json"
 
 SPLITS = ("train", "validation", "calibration", "test")
+LEFT_OUT = "left_out"
+"""In the place of a split: copies whose labels contradict each other."""
 
-MANIFEST_SCHEMA = pa.schema(
-    [
-        (name, pa.string())
-        for name in ("source", "label", "group", "patient", "shipped_split", "split", "sha256")
-    ]
-)
-
-WITHOUT_TUMOUR = re.compile(
-    r"no|(no|non|without)(brain)?tumou?r|normal|healthy|none|negative|control"
-)
-"""Class names, letters only, that mean: no tumour."""
+COLUMNS = ("source", "label", "group", "patient", "dataset", "shipped_split", "split", "sha256")
+MANIFEST_SCHEMA = pa.schema([(name, pa.string()) for name in COLUMNS])
 
 
 class Refused(BaseModel):
@@ -44,12 +36,13 @@ class Refused(BaseModel):
 
 
 class Description(BaseModel):
-    """What `dataset.json` says."""
+    """What `dataset.json` says. `labels` are the classes that each label allows."""
 
     name: str
     synthetic: bool
     classes: list[str]
     tumour_classes: list[str]
+    labels: dict[str, list[str]]
     counts: dict[str, dict[str, int]]
     digest: str
     split_digest: str
@@ -59,6 +52,9 @@ class Description(BaseModel):
 
 class Dataset:
     """Preprocessed images, (N, 224, 224) uint8, with a label, a group and a split each.
+
+    A label allows one class or, where sets that speak different languages were merged, several:
+    `yes` any tumour. `label_classes` has them for each label.
 
     `digest` names images, labels and split; `split_digest` names only which image is in which
     split. `counts` is split → label → images.
@@ -70,6 +66,7 @@ class Dataset:
         self.synthetic = description.synthetic
         self.classes = description.classes
         self.tumour_classes = description.tumour_classes
+        self.label_classes = description.labels
         self.counts = description.counts
         self.digest = description.digest
         self.split_digest = description.split_digest
@@ -98,8 +95,15 @@ class Dataset:
             )
         if images.dtype != np.uint8 or images.shape != (manifest.num_rows, SIZE, SIZE):
             raise InvalidDataset(f"Images and manifest of the dataset in {folder} do not match.")
-        if set(dataset.column("label")) - set(description.classes):
-            raise InvalidDataset(f"The dataset in {folder} has labels that are not its classes.")
+        if set(dataset.column("label")) - set(description.labels):
+            raise InvalidDataset(f"The dataset in {folder} has labels that it does not explain.")
+        for label, classes in description.labels.items():
+            tumours = {name in description.tumour_classes for name in classes}
+            if set(classes) - set(description.classes) or len(tumours) != 1:
+                raise InvalidDataset(
+                    f"The label {label} of the dataset in {folder} must allow some of its classes, "
+                    "all of them tumours or none."
+                )
         return dataset
 
     def verify(self) -> None:
@@ -111,7 +115,7 @@ class Dataset:
         arrays = [self.images] if self.masks is None else [self.images, self.masks]
         digests = [hashlib.sha256(array.data).hexdigest() for array in arrays]
         lines = ["\t".join(row.values()) for row in self.manifest.to_pylist()]
-        if digest_of(digests + lines) != self.digest:
+        if digest_of([*digests, *lines, *explained(self.label_classes)]) != self.digest:
             raise InvalidDataset(f"The dataset in {self.folder} is not what its description says.")
 
     def column(self, name: str) -> list[str]:
@@ -132,10 +136,22 @@ class Dataset:
         return np.load(path, mmap_mode="r") if path.exists() else None
 
     @cached_property
+    def allowed(self) -> NDArray[np.bool_]:
+        """The classes that each image may be of, (N, K)."""
+        rows = {
+            label: np.isin(self.classes, classes) for label, classes in self.label_classes.items()
+        }
+        return np.array([rows[label] for label in self.column("label")], dtype=np.bool_)
+
+    @cached_property
     def labels(self) -> NDArray[np.int64]:
-        """The class of each image, (N,), an index into `classes`."""
-        index = {name: number for number, name in enumerate(self.classes)}
-        return np.array([index[label] for label in self.column("label")], dtype=np.int64)
+        """The class of each image, (N,), an index into `classes`; -1 where several are allowed."""
+        return np.where(self.allowed.sum(1) == 1, self.allowed.argmax(1), -1).astype(np.int64)
+
+    @cached_property
+    def truth(self) -> NDArray[np.bool_]:
+        """Whether each image shows a tumour, (N,)."""
+        return np.asarray(self.allowed[:, self.tumour_indices].any(1))
 
     @property
     def tumour_indices(self) -> list[int]:
@@ -147,6 +163,11 @@ class Dataset:
         """The group of each image, (N,): images of one group never stand in two splits."""
         return np.array(self.column("group"), dtype=np.str_)
 
+    @cached_property
+    def sources(self) -> NDArray[np.str_]:
+        """The set that each image came from, (N,): this one, or one of those that were merged."""
+        return np.array([name or self.name for name in self.column("dataset")], dtype=np.str_)
+
     def split(self, name: str) -> NDArray[np.int64]:
         """The rows of a split: `train`, `validation`, `calibration` or `test`."""
         if name not in SPLITS:
@@ -157,6 +178,11 @@ class Dataset:
 def digest_of(lines: Sequence[str]) -> str:
     """The sha256 of lines: those of a manifest, after the digest of each array."""
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def explained(label_classes: Mapping[str, Sequence[str]]) -> list[str]:
+    """What labels allow, as lines for a digest."""
+    return ["\t".join([label, *names]) for label, names in sorted(label_classes.items())]
 
 
 def list_datasets(folder: Path) -> list[Dataset]:

@@ -195,7 +195,16 @@ def _rows(read: list[_Read], seed: int) -> list[Row]:
     groups = join(len(read), pairs)
     splits = split_groups([item.file.label for item in read], groups, seed=seed)
     return [
-        Row(item.source, item.file.label, group, "", item.file.shipped_split, split, item.sha256)
+        Row(
+            source=item.source,
+            label=item.file.label,
+            group=group,
+            patient="",
+            dataset="",
+            shipped_split=item.file.shipped_split,
+            split=split,
+            sha256=item.sha256,
+        )
         for item, group, split in zip(read, groups, splits, strict=True)
     ]
 

@@ -5,7 +5,7 @@ import re
 import shutil
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,11 +23,12 @@ from gyrus.datasets.dataset import (
     MANIFEST,
     MANIFEST_SCHEMA,
     SPLITS,
-    WITHOUT_TUMOUR,
     Description,
     Refused,
     digest_of,
+    explained,
 )
+from gyrus.datasets.labels import is_healthy
 from gyrus.errors import Conflict, InvalidDataset
 from gyrus.preprocessing import PREPROCESSING, SIZE
 
@@ -36,12 +37,13 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 @dataclass(frozen=True)
 class Row:
-    """An image's line in the manifest."""
+    """An image's line in the manifest; `dataset` is empty if it is no other than this one."""
 
     source: str
     label: str
     group: str
     patient: str
+    dataset: str
     shipped_split: str
     split: str
     sha256: str
@@ -121,22 +123,29 @@ def describe(
     *,
     synthetic: bool,
     refused: Sequence[Refused] = (),
+    label_classes: Mapping[str, list[str]] | None = None,
 ) -> None:
-    """Write manifest and description beside the finished `arrays` of a dataset."""
+    """Write manifest and description beside the finished `arrays` of a dataset.
+
+    `label_classes` are the classes that each label allows; by default a label is a class.
+    """
     columns = [asdict(row) for row in rows]
     pq.write_table(pa.Table.from_pylist(columns, schema=MANIFEST_SCHEMA), folder / MANIFEST)
-    classes = sorted({row.label for row in rows})
+    labels = sorted({row.label for row in rows})
+    allowed = {label: (label_classes or {}).get(label, [label]) for label in labels}
+    classes = sorted({name for names in allowed.values() for name in names})
     counts = Counter((row.split, row.label) for row in rows)
     lines = ["\t".join(column.values()) for column in columns]
     description = Description(
         name=name,
         synthetic=synthetic,
         classes=classes,
-        tumour_classes=[
-            label for label in classes if not WITHOUT_TUMOUR.fullmatch(re.sub("[^a-z]", "", label))
-        ],
-        counts={split: {label: counts[split, label] for label in classes} for split in SPLITS},
-        digest=digest_of([array.digest.hexdigest() for array in arrays] + lines),
+        tumour_classes=[name for name in classes if not is_healthy(name)],
+        labels=allowed,
+        counts={split: {label: counts[split, label] for label in labels} for split in SPLITS},
+        digest=digest_of(
+            [*(array.digest.hexdigest() for array in arrays), *lines, *explained(allowed)]
+        ),
         split_digest=digest_of([f"{row.source}\t{row.sha256}\t{row.split}" for row in rows]),
         preprocessing=dict(PREPROCESSING),
         refused=list(refused),

@@ -86,7 +86,7 @@ def generate(
                     sha256 = hashlib.sha256(drawn.image.tobytes()).hexdigest()
                     source = f"{names[number]}/{index}"
                     who = names[number]
-                    rows.append(Row(source, label, who, who, "", splits[number], sha256))
+                    rows.append(Row(source, label, who, who, "", "", splits[number], sha256))
                 if progress:
                     progress(number + 1, patients)
         describe(folder, name, rows, [images, masks], synthetic=True)
