@@ -1,6 +1,7 @@
 """The dataset folder, as it is read: images, manifest and description."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -62,6 +63,7 @@ class Dataset:
 
     def __init__(self, folder: Path, description: Description, manifest: pa.Table) -> None:
         self.folder = folder
+        self._description = description
         self.name = description.name
         self.synthetic = description.synthetic
         self.classes = description.classes
@@ -105,6 +107,19 @@ class Dataset:
                     "all of them tumours or none."
                 )
         return dataset
+
+    def resplit(self, splits: Sequence[str]) -> "Dataset":
+        """The same images in other splits."""
+        place = COLUMNS.index("split")
+        manifest = self.manifest.set_column(place, MANIFEST_SCHEMA.field(place), [list(splits)])
+        counts = Counter(zip(splits, self.column("label"), strict=True))
+        changes = {
+            "counts": {
+                one: {name: counts[one, name] for name in self.label_classes} for one in SPLITS
+            },
+            "split_digest": split_digest(manifest.to_pylist()),
+        }
+        return Dataset(self.folder, self._description.model_copy(update=changes), manifest)
 
     def verify(self) -> None:
         """Read all of it and check it against its digest.
@@ -183,6 +198,11 @@ def digest_of(lines: Sequence[str]) -> str:
 def explained(label_classes: Mapping[str, Sequence[str]]) -> list[str]:
     """What labels allow, as lines for a digest."""
     return ["\t".join([label, *names]) for label, names in sorted(label_classes.items())]
+
+
+def split_digest(rows: Iterable[Mapping[str, str]]) -> str:
+    """The digest of which image is in which split."""
+    return digest_of([f"{row['source']}\t{row['sha256']}\t{row['split']}" for row in rows])
 
 
 def list_datasets(folder: Path) -> list[Dataset]:

@@ -1,7 +1,7 @@
 """Which image goes into which split: stratified by label, never dividing a group."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -9,7 +9,13 @@ SHARES = {"train": 0.70, "test": 0.15, "validation": 0.075, "calibration": 0.075
 """The share of each split, in the order in which a class with few groups gets them."""
 
 
-def split_groups(labels: Sequence[str], groups: Sequence[str], *, seed: int = 0) -> list[str]:
+def split_groups(
+    labels: Sequence[str],
+    groups: Sequence[str],
+    *,
+    seed: int = 0,
+    shares: Mapping[str, float] = SHARES,
+) -> list[str]:
     """The split of each image.
 
     A group's label is its commonest one. Of each label every split gets one of its smallest groups,
@@ -27,8 +33,9 @@ def split_groups(labels: Sequence[str], groups: Sequence[str], *, seed: int = 0)
         shuffled = [members[i] for i in generator.permutation(len(members))]
         ascending = sorted(shuffled, key=sizes.__getitem__)
         total = sum(sizes[group] for group in members)
-        missing = {split: share * total for split, share in SHARES.items()}
-        for split, group in zip(SHARES, ascending, strict=False):
+        whole = sum(shares.values())
+        missing = {split: share * total / whole for split, share in shares.items()}
+        for split, group in zip(shares, ascending, strict=False):
             split_of[group] = split
             missing[split] -= sizes[group]
         for group in (group for group in shuffled if group not in split_of):

@@ -27,6 +27,7 @@ from gyrus.datasets.dataset import (
     Refused,
     digest_of,
     explained,
+    split_digest,
 )
 from gyrus.datasets.labels import is_healthy
 from gyrus.errors import Conflict, InvalidDataset
@@ -146,7 +147,7 @@ def describe(
         digest=digest_of(
             [*(array.digest.hexdigest() for array in arrays), *lines, *explained(allowed)]
         ),
-        split_digest=digest_of([f"{row.source}\t{row.sha256}\t{row.split}" for row in rows]),
+        split_digest=split_digest(columns),
         preprocessing=dict(PREPROCESSING),
         refused=list(refused),
     )
