@@ -1,6 +1,9 @@
 """Which images each worker sees at each step, the same however often a run is interrupted."""
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,11 +11,15 @@ from numpy.typing import NDArray
 from gyrus.datasets import Dataset
 from training_jobs.augment import augment
 
-Batch = tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.float32]]
+Batch = tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.float32]]
 
 LEAST_STEPS = 32
 """An epoch of a small dataset passes it more than once: patience, the learning rate's plateaus and
 batch normalisation all count epochs, and after five steps there is nothing to judge yet."""
+
+THREADS = 4
+AHEAD = 8
+"""So many batches are made while one trains, by so many threads: OpenCV lets them run at once."""
 
 
 def steps_per_epoch(images: int, batch: int) -> int:
@@ -20,39 +27,82 @@ def steps_per_epoch(images: int, batch: int) -> int:
     return max(-(-images // batch), LEAST_STEPS)
 
 
-def class_weights(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
-    """Weights (classes,) under which every class counts the same; 0 for one without images."""
-    counts = np.bincount(labels, minlength=classes)
-    weights = labels.size / (np.count_nonzero(counts) * np.maximum(counts, 1))
-    return np.where(counts > 0, weights, 0).astype(np.float32)
+def label_weights(sources: NDArray[np.str_], labels: NDArray[np.str_]) -> NDArray[np.float32]:
+    """The weight of each image (N,) under which every label of a source counts the same."""
+    weights = np.empty(len(labels), np.float32)
+    for source in np.unique(sources):
+        mine = np.flatnonzero(sources == source)
+        _, which, counts = np.unique(labels[mine], return_inverse=True, return_counts=True)
+        weights[mine] = len(mine) / (len(counts) * counts[which])
+    return weights
 
 
 class TrainBatches:
     """The training split in seeded order, cut into this rank's share of each global batch.
 
-    The last batch of an epoch is filled up from a further pass. Order and augmentation depend on
-    the seed, the epoch and the place in it only, so a resumed epoch is the epoch that was lost.
+    Each batch holds as many images of each source, however large they are. The last batch of an
+    epoch is filled up from a further pass. Order and augmentation depend on the seed, the epoch and
+    the place in it only, so a resumed epoch is the epoch that was lost.
     """
 
     def __init__(self, dataset: Dataset, *, batch: int, rank: int, world: int, seed: int) -> None:
-        self._dataset = dataset
-        self._rows = dataset.split("train")
+        self.rows = dataset.split("train")
+        self.steps = steps_per_epoch(len(self.rows), batch)
+        self._images = dataset.images
+        self._allowed = dataset.allowed[self.rows]
+        self._sources = dataset.sources[self.rows]
+        labels = np.array(dataset.column("label"))[self.rows]
+        self._weights = label_weights(self._sources, labels)
         self._batch, self._rank, self._world, self._seed = batch, rank, world, seed
-        self._weights = class_weights(dataset.labels[self._rows], len(dataset.classes))
-        self.steps = steps_per_epoch(len(self._rows), batch)
 
-    def epoch(self, number: int) -> Iterator[Batch]:
-        """Yield images (n, 224, 224, 1), labels (n,) and sample weights (n,) of each step."""
-        total = self.steps * self._batch
-        rng = np.random.default_rng([self._seed, number])
-        passes = -(-total // len(self._rows))
-        order = np.concatenate([rng.permutation(self._rows) for _ in range(passes)])[:total]
-        for places in np.arange(total).reshape(self.steps, self._batch):
+    def epoch(
+        self, number: int, *, start: int = 0, features: NDArray[np.float32] | None = None
+    ) -> Iterator[Batch]:
+        """Yield inputs, the classes that each allows (n, K), and weights (n,), from step `start`.
+
+        The inputs are augmented images (n, 224, 224, 1) uint8, or else `features`, of which there
+        is one for each of `rows`.
+        """
+        order = self._order(number)
+
+        def make(step: int) -> Batch:
+            places = np.arange(step * self._batch, (step + 1) * self._batch)
             mine = np.array_split(places, self._world)[self._rank]
-            labels = self._dataset.labels[order[mine]]
-            images = np.stack([self._augmented(number, place, order[place]) for place in mine])
-            yield images[..., None], labels.astype(np.int32), self._weights[labels]
+            chosen = order[mine]
+            if features is not None:
+                inputs: NDArray[Any] = features[chosen]
+            else:
+                pairs = zip(mine, self.rows[chosen], strict=True)
+                inputs = np.stack([self._augmented(number, *pair) for pair in pairs])[..., None]
+            return inputs, self._allowed[chosen], self._weights[chosen]
+
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="batches") as pool:
+            waiting: deque[Future[Batch]] = deque()
+            try:
+                for step in range(start, self.steps):
+                    waiting.append(pool.submit(make, step))
+                    if len(waiting) > AHEAD:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _order(self, epoch: int) -> NDArray[np.int64]:
+        """Which of `rows` is at each place of an epoch; the sources take turns."""
+        names = np.unique(self._sources)
+        total = self.steps * self._batch
+        order = np.empty(total, np.int64)
+        for turn, name in enumerate(names):
+            mine = np.flatnonzero(self._sources == name)
+            rng = np.random.default_rng([self._seed, epoch, turn])
+            places = order[turn :: len(names)]
+            passes = -(-len(places) // len(mine))
+            places[:] = np.concatenate([rng.permutation(mine) for _ in range(passes)])[
+                : len(places)
+            ]
+        return order
 
     def _augmented(self, epoch: int, place: int, row: int) -> NDArray[np.uint8]:
         rng = np.random.default_rng([self._seed, epoch, place])
-        return augment(np.asarray(self._dataset.images[row]), rng)
+        return augment(np.asarray(self._images[row]), rng)

@@ -1,7 +1,7 @@
 """One model on a group of workers: what `model.fit` would do, were it to work under Keras 3.
 
 `model.fit` fails under MultiWorkerMirroredStrategy (keras-team/keras#20585), so the step, the
-all-reduce and the sharded prediction stand here.
+all-reduce and the sharded computation stand here.
 """
 
 from collections.abc import Sequence
@@ -32,17 +32,17 @@ class DistributedModel:
         self.model, self.optimizer = model, optimizer
         self._strategy = strategy
         self._step: Any = None
-        self._forward = tf.function(self._forward_step)
+        self._forwards: dict[str, Any] = {}
 
-    def train_on(self, variables: Sequence[Any], global_batch: int) -> None:
-        """From now on, steps train `variables`, with batches of `global_batch` over all workers."""
+    def train_on(self, part: keras.Model, variables: Sequence[Any], global_batch: int) -> None:
+        """From now on, steps train `variables` of `part`, which ends in the model's logits.
 
-        def replica_step(images: Any, labels: Any, weights: Any) -> Any:
+        Batches have `global_batch` inputs over all workers.
+        """
+
+        def replica_step(inputs: Any, allowed: Any, weights: Any) -> Any:
             with tf.GradientTape() as tape:
-                logits = self.model(images, training=True)
-                losses = keras.losses.sparse_categorical_crossentropy(
-                    labels, logits, from_logits=True
-                )
+                losses = allowed_loss(part(inputs, training=True), allowed)
                 loss = tf.reduce_sum(losses * weights) / global_batch
             gradients = tape.gradient(loss, [variable.value for variable in variables])
             context = tf.distribute.get_replica_context()
@@ -50,14 +50,14 @@ class DistributedModel:
             self.optimizer.apply(summed[:-1], list(variables))
             return summed[-1]
 
-        def step(images: Any, labels: Any, weights: Any) -> Any:
-            return self._strategy.run(replica_step, args=(images, labels, weights))
+        def step(inputs: Any, allowed: Any, weights: Any) -> Any:
+            return self._strategy.run(replica_step, args=(inputs, allowed, weights))
 
         self._step = tf.function(step)
 
-    def step(self, images: Any, labels: Any, weights: Any) -> float:
+    def step(self, inputs: Any, allowed: Any, weights: Any) -> float:
         """Train on this worker's share of a batch; returns the loss over the whole batch."""
-        return float(self._step(images, labels, weights))
+        return float(self._step(inputs, allowed, weights))
 
     def average_statistics(self) -> None:
         """Average batch normalisation's moving statistics over the workers."""
@@ -75,26 +75,42 @@ class DistributedModel:
         for variable, value in zip(statistics, means, strict=True):
             variable.assign(value)
 
-    def predict(
-        self, images: NDArray[np.uint8], rows: NDArray[np.int64], *, rank: int, batch: int
+    def compute(
+        self,
+        part: keras.Model,
+        inputs: NDArray[Any],
+        rows: NDArray[np.int64],
+        *,
+        rank: int,
+        batch: int,
     ) -> NDArray[np.float32]:
-        """Logits (len(rows), classes) of some rows; each worker computes its part, all get all."""
+        """What `part` makes (len(rows), D) of some inputs; each worker computes a share of them."""
         world = self._strategy.num_replicas_in_sync
         share = -(-len(rows) // world)
         mine = np.resize(rows, share * world)[rank * share : (rank + 1) * share]
+        forward = self._forwards.setdefault(part.name, self._forward(part))
         parts = [
-            self._forward(tf.constant(images[mine[start : start + batch]][..., None]))
+            np.asarray(forward(tf.constant(inputs[mine[start : start + batch]])))
             for start in range(0, share, batch)
         ]
-        gathered = np.concatenate([np.asarray(part) for part in parts], axis=1)
+        gathered = np.concatenate(parts, axis=1)
         return gathered.reshape(share * world, -1)[: len(rows)]
 
-    def _forward_step(self, images: Any) -> Any:
-        """The logits of every worker's images: (world, n, classes)."""
-
-        def forward() -> Any:
-            logits = self.model(images, training=False)
+    def _forward(self, part: keras.Model) -> Any:
+        def gather(some: Any) -> Any:
+            """What every worker made: (world, n, D)."""
             context = tf.distribute.get_replica_context()
-            return context.all_gather(logits[None], axis=0)
+            made = tf.cast(part(some, training=False), tf.float32)
+            return context.all_gather(made[None], axis=0)
 
-        return self._strategy.run(forward)
+        return tf.function(lambda some: self._strategy.run(gather, args=(some,)))
+
+
+def allowed_loss(logits: Any, allowed: Any) -> Any:
+    """The loss (n,) of logits (n, K): -log of the summed probability of the allowed classes.
+
+    For an image of which the class is known this is cross-entropy.
+    """
+    logits = tf.cast(logits, tf.float32)
+    possible = tf.where(allowed, logits, logits.dtype.min)
+    return tf.reduce_logsumexp(logits, axis=1) - tf.reduce_logsumexp(possible, axis=1)

@@ -4,12 +4,14 @@ import math
 import os
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from ray import train
 from ray.util.queue import Queue
 from sklearn.metrics import roc_auc_score
@@ -21,9 +23,9 @@ from training_jobs.batches import TrainBatches
 from training_jobs.checkpoint import State
 from training_jobs.config import TrainConfig
 from training_jobs.distributed import DistributedModel, make_strategy
-from training_jobs.evaluate import log_loss, softmax, tumour_probability
+from training_jobs.evaluate import softmax, tumour_probability
 from training_jobs.models import build
-from training_jobs.models.head import head_variables
+from training_jobs.models.head import head_part, pooling_part
 from training_jobs.schedule import Schedule
 
 FINE_TUNING_FACTOR = 0.1
@@ -57,6 +59,17 @@ def train_loop(given: dict[str, Any]) -> None:
     Worker(config, given["events"], rank=rank, world=world).run()
 
 
+@dataclass(frozen=True)
+class Stage:
+    """A part of a run: what trains, on features if not on images, and what it is validated on."""
+
+    frozen: bool
+    part: keras.Model
+    features: NDArray[np.float32] | None
+    validation: NDArray[Any]
+    validation_rows: NDArray[np.int64]
+
+
 class Worker:
     """One worker's part of a run."""
 
@@ -82,23 +95,37 @@ class Worker:
     def run(self) -> None:
         """Train from the last checkpoint, or from the start, to the end."""
         self._restore()
-        frozen: bool | None = None
+        stage: Stage | None = None
         while self._epochs_done < self._config.epochs and not self._schedule.stop:
-            now_frozen = self._config.pretrained and self._epochs_done < self._config.frozen_epochs
-            if now_frozen != frozen:
-                frozen = now_frozen
-                model = self._group.model
-                variables = head_variables(model) if frozen else model.trainable_variables
-                self._group.train_on(variables, self._config.batch)
-            self._run_epoch(frozen=now_frozen)
+            frozen = self._config.pretrained and self._epochs_done < self._config.frozen_epochs
+            if stage is None or stage.frozen != frozen:
+                stage = self._stage(frozen=frozen)
+                self._group.train_on(stage.part, stage.part.trainable_variables, self._config.batch)
+            self._run_epoch(stage)
 
-    def _run_epoch(self, *, frozen: bool) -> None:
-        tuning = self._config.pretrained and not frozen
+    def _stage(self, *, frozen: bool) -> "Stage":
+        """What trains on what: all on images, or the head of a base that rests on its features.
+
+        Nothing of the base changes then, nor do the images, so features are computed once.
+        """
+        model, images = self._group.model, self._dataset.images[..., None]
+        if not frozen:
+            return Stage(frozen, model, None, images, self._validation)
+        base = pooling_part(model)
+        trained, validation = (
+            self._group.compute(base, images, rows, rank=self._rank, batch=EVALUATION_BATCH)
+            for rows in (self._batches.rows, self._validation)
+        )
+        places = np.arange(len(validation))
+        return Stage(frozen, head_part(model), trained, validation, places)
+
+    def _run_epoch(self, stage: "Stage") -> None:
+        tuning = self._config.pretrained and not stage.frozen
         factor = FINE_TUNING_FACTOR if tuning else 1.0
         self._group.optimizer.learning_rate = self._schedule.learning_rate * factor
         started = told = time.monotonic()
         losses: list[float] = []
-        for batch in self._batches.epoch(self._epochs_done):
+        for batch in self._batches.epoch(self._epochs_done, features=stage.features):
             losses.append(self._group.step(*batch))
             if time.monotonic() - told > STEP_EVERY_S:
                 told = time.monotonic()
@@ -107,7 +134,7 @@ class Worker:
         rate = self._config.batch * len(losses) / (time.monotonic() - started)
         self._group.average_statistics()
         self._average_weights()
-        metrics = self._validate()
+        metrics = self._validate(stage)
         self._schedule.observe(metrics["val_loss"])
         if self._schedule.improved:
             self._best = self._average
@@ -128,23 +155,30 @@ class Worker:
         else:
             self._average = weights
 
-    def _validate(self) -> dict[str, float]:
+    def _validate(self, stage: "Stage") -> dict[str, float]:
         """The figures of the averaged weights on the validation split."""
         model = self._group.model
         weights = model.get_weights()
         model.set_weights(self._average)
-        logits = self._group.predict(
-            self._dataset.images, self._validation, rank=self._rank, batch=EVALUATION_BATCH
+        logits = self._group.compute(
+            stage.part,
+            stage.validation,
+            stage.validation_rows,
+            rank=self._rank,
+            batch=EVALUATION_BATCH,
         )
         model.set_weights(weights)
-        labels = self._dataset.labels[self._validation]
         probabilities = softmax(logits)
+        allowed = self._dataset.allowed[self._validation]
+        labels = self._dataset.labels[self._validation]
+        truth = self._dataset.truth[self._validation]
         tumour = tumour_probability(probabilities, self._dataset)
-        truth = np.isin(labels, self._dataset.tumour_indices)
-        metrics = {
-            "val_loss": log_loss(probabilities, labels),
-            "val_accuracy": float(np.mean(probabilities.argmax(1) == labels)),
-        }
+        right = np.maximum((probabilities * allowed).sum(1), 1e-7)
+        metrics = {"val_loss": float(-np.log(right).mean())}
+        if (labels >= 0).any():
+            metrics["val_accuracy"] = float(
+                np.mean((probabilities.argmax(1) == labels)[labels >= 0])
+            )
         if truth.any() and not truth.all():
             metrics["val_auroc"] = float(roc_auc_score(truth, tumour))
         return metrics

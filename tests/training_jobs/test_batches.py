@@ -1,9 +1,12 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from gyrus.datasets import Dataset
+from gyrus import phantom
+from gyrus.datasets import Dataset, merge
 from training_jobs.augment import augment
-from training_jobs.batches import LEAST_STEPS, TrainBatches, class_weights, steps_per_epoch
+from training_jobs.batches import LEAST_STEPS, TrainBatches, label_weights, steps_per_epoch
 
 
 def shares(dataset: Dataset, world: int, epoch: int = 0) -> list[list[np.ndarray]]:
@@ -39,7 +42,7 @@ def test_an_epoch_is_the_same_when_it_is_run_again_and_differs_from_the_next(
 def test_only_the_training_split_is_trained_on_and_all_of_it(small_dataset: Dataset) -> None:
     rows = small_dataset.split("train")
     batches = TrainBatches(small_dataset, batch=8, rank=0, world=1, seed=0)
-    seen = np.concatenate([labels for _, labels, _ in batches.epoch(0)])
+    seen = np.concatenate([allowed.argmax(1) for _, allowed, _ in batches.epoch(0)])
     once = np.bincount(small_dataset.labels[rows])
     passes = len(seen) / len(rows)
     assert len(seen) == batches.steps * 8 >= len(rows)
@@ -59,12 +62,39 @@ def test_a_large_dataset_is_passed_once_an_epoch() -> None:
     assert steps_per_epoch(10_000, 32) == 313
 
 
-def test_class_weights_make_every_class_count_the_same() -> None:
-    labels = np.array([0, 0, 0, 1, 2, 2], dtype=np.int64)
-    weights = class_weights(labels, 4)
-    totals = [weights[labels[labels == k]].sum() for k in range(3)]
-    assert totals == pytest.approx([2.0, 2.0, 2.0])
-    assert weights[3] == 0
+def test_weights_make_every_label_of_a_source_count_the_same() -> None:
+    sources = np.array(["a"] * 6 + ["b"] * 3)
+    labels = np.array([*"000122", *"011"])
+    weights = label_weights(sources, labels)
+    of_a = [weights[(sources == "a") & (labels == label)].sum() for label in "012"]
+    of_b = [weights[(sources == "b") & (labels == label)].sum() for label in "01"]
+    assert of_a == pytest.approx([2.0, 2.0, 2.0])
+    assert of_b == pytest.approx([1.5, 1.5])
+
+
+@pytest.mark.parametrize("world", [1, 3])
+def test_each_batch_mixes_sources_evenly_and_says_what_labels_allow(
+    small_dataset: Dataset, tmp_path: Path, world: int
+) -> None:
+    few = phantom.generate(tmp_path, name="few", patients=20, slices=1, seed=6)
+    merged = merge([small_dataset, few], tmp_path, "merged")
+    rows = merged.split("train")
+    ranks = [TrainBatches(merged, batch=8, rank=r, world=world, seed=3) for r in range(world)]
+    features = np.arange(len(rows), dtype=np.float32)[:, None]
+    for parts in zip(*(rank.epoch(0, features=features) for rank in ranks), strict=True):
+        places = np.concatenate([part[0] for part in parts])[:, 0].astype(int)
+        assert sorted(merged.sources[rows][places]) == ["few"] * 4 + ["small"] * 4
+        allowed = np.concatenate([part[1] for part in parts])
+        assert np.array_equal(allowed, merged.allowed[rows][places])
+
+
+def test_an_epoch_goes_on_in_its_middle(small_dataset: Dataset) -> None:
+    batches = TrainBatches(small_dataset, batch=8, rank=0, world=1, seed=3)
+    whole, rest = list(batches.epoch(1)), list(batches.epoch(1, start=LEAST_STEPS - 2))
+    assert len(rest) == 2
+    for one, again in zip(whole[-2:], rest, strict=True):
+        for before, after in zip(one, again, strict=True):
+            np.testing.assert_array_equal(before, after)
 
 
 def test_augmentation_keeps_shape_and_type_and_moves_the_image() -> None:

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from gyrus.launch.ports import LOOPBACK, pick_ports
+from training_jobs.distributed import allowed_loss
 
 SCRIPT = """
 import json, sys
@@ -20,7 +22,8 @@ from training_jobs.distributed import DistributedModel, make_strategy
 rank, world = map(int, sys.argv[1:])
 strategy = make_strategy()
 images = np.random.default_rng(1).integers(0, 256, (24, 8, 8, 1), dtype=np.uint8)
-labels = (images.mean((1, 2, 3)) > 127).astype(np.int32)
+allowed = np.eye(2, dtype=bool)[(images.mean((1, 2, 3)) > 127).astype(int)]
+allowed[:4] = True
 weights = np.linspace(0.5, 1.5, 24, dtype=np.float32)
 mine = np.array_split(np.arange(24), world)[rank]
 
@@ -35,8 +38,8 @@ def group(norm):
         optimizer = keras.optimizers.Adam(0.01)
         optimizer.build(model.trainable_variables)
     made = DistributedModel(strategy, model, optimizer)
-    made.train_on(model.trainable_variables, 24)
-    losses = [made.step(images[mine], labels[mine], weights[mine]) for _ in range(3)]
+    made.train_on(model, model.trainable_variables, 24)
+    losses = [made.step(images[mine], allowed[mine], weights[mine]) for _ in range(3)]
     return made, losses
 
 
@@ -54,7 +57,7 @@ print(json.dumps({
     "weights": [w.ravel().tolist() for w in plain.model.get_weights()],
     "before": before,
     "after": statistics(normed.model),
-    "predicted": plain.predict(images[..., 0], rows, rank=rank, batch=2).tolist(),
+    "predicted": plain.compute(plain.model, images, rows, rank=rank, batch=2).tolist(),
     "expected": plain.model(images[rows]).numpy().tolist(),
 }))
 """
@@ -79,6 +82,15 @@ def run(world: int) -> list[dict[str, Any]]:
         assert process.returncode == 0, errors[-2000:]
         results.append(json.loads(out.splitlines()[-1]))
     return results
+
+
+def test_the_loss_is_of_the_summed_probability_of_what_is_allowed() -> None:
+    logits = np.array([[2.0, 0.0, 1.0], [0.5, -1.0, 0.0], [80.0, -80.0, 0.0]], np.float32)
+    allowed = np.array([[True, False, True], [False, True, False], [True, True, True]])
+    probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    expected = -np.log((probabilities * allowed).sum(1))
+    found = allowed_loss(tf.constant(logits), tf.constant(allowed)).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 @pytest.fixture(scope="module")
