@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.cluster.installed import Installed
+from tests.cluster.installed import Installed, until
 from tests.monitoring import asked, panels
 
 ADDED = {"namespace", "component", "job"}
@@ -32,13 +32,18 @@ RARE = {
 def samples(
     gyrus: Installed, selector: str, port: int, *, namespace: str = ""
 ) -> dict[str, list[dict[str, str]]]:
-    """The labels of all samples of each metric that pods export."""
+    """The labels of all samples of each metric that pods export.
+
+    A pod of Ray is ready before its agent exports what it measures.
+    """
     found = defaultdict(list)
     url = f"http://localhost:{port}/metrics"
     read = f"from urllib.request import urlopen; print(urlopen('{url}').read().decode())"
     for pod in gyrus.pods(selector, namespace=namespace):
         where = ("-n", namespace or gyrus.namespace, "exec", pod["metadata"]["name"])
-        text = gyrus.cluster.kubectl(*where, "--", "python", "-c", read)
+        command = (*where, "--", "python", "-c", read)
+        until(lambda: gyrus.cluster.kubectl(*command, check=False) != "", 120)  # noqa: B023
+        text = gyrus.cluster.kubectl(*command)
         for family in text_string_to_metric_families(text):
             for sample in family.samples:
                 found[sample.name].append(sample.labels)
