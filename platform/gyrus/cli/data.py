@@ -52,10 +52,11 @@ def generate(
 
 @app.command("import")
 def import_(
-    folder: Annotated[
+    source: Annotated[
         str,
         typer.Argument(
-            help="Class folders, or Training and Testing of them; or s3://bucket/path of such."
+            help="A folder or .zip of class folders, or of Training and Testing of them; "
+            "s3://bucket/path of such; or kaggle:owner/dataset."
         ),
     ],
     name: Annotated[str, typer.Option(help="The dataset's name.")],
@@ -63,17 +64,18 @@ def import_(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read class folders of images into a dataset."""
-    from gyrus.addresses import address, local
+    """Read class folders of images (JPEG, PNG, TIFF, BMP, DICOM) into a dataset."""
+    from gyrus.addresses import address
     from gyrus.datasets import datasets_at, import_folder
+    from gyrus.datasets.sources import source_folder
 
     target = address(to or str(settings_of(home).datasets))
     with (
         datasets_at(target, name) as datasets,
-        local(address(folder)) as source,
+        source_folder(source) as folder,
         _counting("Reading", quiet=as_json) as count,
     ):
-        dataset = import_folder(source, datasets, name, progress=count)
+        dataset = import_folder(folder, datasets, name, progress=count)
     _show(dataset, as_json)
 
 

@@ -99,7 +99,7 @@ def import_folder(
 def _find(source: Path) -> list[_File]:
     if not source.is_dir():
         raise InvalidDataset(f"{source} is no folder.")
-    children = _folders(source)
+    children = visible_folders(source)
     parts = [child for child in children if child.name.lower() in SHIPPED_SPLITS]
     if parts and len(parts) < len(children):
         other = next(child.name for child in children if child not in parts)
@@ -107,7 +107,9 @@ def _find(source: Path) -> list[_File]:
             f"{source} holds {parts[0].name} and {other}: either folders of splits or folders of "
             "classes, not both. Move one elsewhere."
         )
-    labelled = [(SHIPPED_SPLITS[part.name.lower()], f) for part in parts for f in _folders(part)]
+    labelled = [
+        (SHIPPED_SPLITS[part.name.lower()], f) for part in parts for f in visible_folders(part)
+    ]
     if not parts:
         labelled = [("", child) for child in children]
     _check_labels([folder for _, folder in labelled])
@@ -128,7 +130,7 @@ def _check_labels(folders: list[Path]) -> None:
             raise InvalidDataset(
                 f"The class {folder.name[:20]}… has more than {LONGEST_CLASS} characters."
             )
-        inner = {child.name.lower() for child in _folders(folder)}
+        inner = {child.name.lower() for child in visible_folders(folder)}
         if again := sorted(inner & labels):
             raise InvalidDataset(
                 f"{folder} is no class: it holds a folder {again[0]}, which is one. Import "
@@ -136,7 +138,8 @@ def _check_labels(folders: list[Path]) -> None:
             )
 
 
-def _folders(path: Path) -> list[Path]:
+def visible_folders(path: Path) -> list[Path]:
+    """The folders in a folder that are not hidden."""
     return [child for child in path.iterdir() if child.is_dir() and child.name[0] != "."]
 
 
