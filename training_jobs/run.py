@@ -17,7 +17,8 @@ from upath import UPath
 
 from gyrus.addresses import address, local, reached, upload
 from gyrus.datasets import Dataset, open_dataset
-from gyrus.errors import Conflict, InputError, InvalidDataset, NotFound, TrainingFailed
+from gyrus.datasets.trainable import check_trainable
+from gyrus.errors import Conflict, InputError, NotFound, TrainingFailed
 from gyrus.launch.ports import LOOPBACK
 from gyrus.plots import FOLDER as PLOTS
 from gyrus.plots import log_plots
@@ -49,16 +50,13 @@ def prepare(config: TrainConfig) -> Dataset:
 
     Raises:
         Conflict: a run of this name is there already.
-        InvalidDataset: the dataset cannot be read, or a split of it is empty.
+        InvalidDataset: the dataset cannot be read, or cannot train a model.
         InputError: the weights cannot be had, or belong to another model.
         NotFound, Unavailable: an address has nothing, or cannot be reached.
     """
     dataset = open_dataset(config.dataset, PlatformSettings().home)
-    for split in ("train", "validation", "calibration", "test"):
-        if not len(dataset.split(split)):
-            raise InvalidDataset(
-                f"The {split} split of {dataset.name} is empty: the dataset has too few images."
-            )
+    check_trainable(dataset)
+    dataset.verify()
     with reached(config.storage):
         if (config.folder / CONFIG).exists():
             raise Conflict(

@@ -106,6 +106,13 @@ def test_files_that_are_no_images_are_refused_with_a_reason(heads: Path, tmp_pat
     assert len(dataset.labels) == 20
 
 
+def test_a_file_too_large_for_an_image_is_refused_unread(heads: Path, tmp_path: Path) -> None:
+    with (heads / "no" / "volume.png").open("wb") as file:
+        file.truncate(300 * 2**20)
+    [refused] = import_folder(heads, tmp_path, "d").refused
+    assert "larger than" in refused.reason
+
+
 def test_copies_share_a_group(heads: Path, tmp_path: Path) -> None:
     image = draw("glioma", seed=0)[0]
     (heads / "no" / "same-file.png").write_bytes((heads / "Yes/Y 0.PNG").read_bytes())
@@ -142,6 +149,16 @@ def test_one_class_is_not_enough_and_leaves_nothing(heads: Path, tmp_path: Path)
     for path in (heads / "no").iterdir():
         path.write_bytes(b"no image")
     with pytest.raises(InvalidDataset, match="10 files were refused"):
+        import_folder(heads, tmp_path / "home", "d")
+    assert list((tmp_path / "home").iterdir()) == []
+
+
+def test_an_empty_class_is_refused(heads: Path, tmp_path: Path) -> None:
+    (heads / "pituitary").mkdir()
+    with pytest.raises(InvalidDataset, match="class pituitary in"):
+        import_folder(heads, tmp_path / "home", "d")
+    (heads / "pituitary" / "1.png").write_bytes(b"no image")
+    with pytest.raises(InvalidDataset, match="No file of the class pituitary"):
         import_folder(heads, tmp_path / "home", "d")
     assert list((tmp_path / "home").iterdir()) == []
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 import pytest
+import ray
 from upath import UPath
 
 from gyrus.bundle import Card, seal
@@ -14,6 +15,7 @@ from gyrus.errors import Conflict, NotFound
 from gyrus.plots import fetch_plot
 from gyrus.registry import Registry
 from gyrus.settings import PlatformSettings
+from tests.datasets import everywhere, make_dataset
 from training_jobs.__main__ import main
 from training_jobs.config import TrainConfig
 from training_jobs.run import is_there, prepare
@@ -47,6 +49,43 @@ def test_bad_input_ends_with_2_and_a_line_that_says_what(
     assert event["kind"] == "failed"
     assert words in event["message"]
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("images", "words"),
+    [
+        (everywhere("glioma"), "1 class"),
+        ([*everywhere("glioma", "no"), ("test", "pituitary")], "no image of pituitary"),
+        ([("train", "glioma"), ("train", "no"), ("test", "no")], "too few images"),
+    ],
+)
+def test_a_dataset_that_cannot_train_a_model_is_refused_before_ray_starts(
+    images: list[tuple[str, str]], words: str, tmp_path: Path
+) -> None:
+    dataset = make_dataset(tmp_path, "d", images)
+    check_refused_before_ray_starts(dataset, tmp_path / "runs", words)
+
+
+def test_a_dataset_with_a_damaged_manifest_is_refused_before_ray_starts(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path, "d", everywhere("glioma", "no"))
+    manifest = dataset.folder / "manifest.parquet"
+    whole = manifest.read_bytes()
+    manifest.write_bytes(whole[: len(whole) // 2])
+    check_refused_before_ray_starts(dataset, tmp_path / "runs", "manifest.parquet")
+    other = make_dataset(tmp_path, "other", everywhere("meningioma", "no"))
+    manifest.write_bytes((other.folder / "manifest.parquet").read_bytes())
+    check_refused_before_ray_starts(dataset, tmp_path / "runs", "does not explain")
+
+
+def check_refused_before_ray_starts(dataset: Dataset, storage: Path, words: str) -> None:
+    lines = io.StringIO()
+    asked = ["--run", "one", "--storage", str(storage), "--dataset", str(dataset.folder)]
+    assert main(asked, lines) == 2
+    [event] = map(json.loads, lines.getvalue().splitlines())
+    assert event["kind"] == "failed"
+    assert words in event["message"]
+    assert not ray.is_initialized()
+    assert not storage.exists()
 
 
 @pytest.mark.parametrize("where", ["", "memory://runs"])

@@ -3,6 +3,7 @@
 import os
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -81,6 +82,7 @@ def train(
             wrong = error.errors()[0]
             where = "".join(f"--{part}: ".replace("_", "-") for part in wrong["loc"])
             raise InputError(f"{where}{wrong['msg']}") from error
+        _check(trainings.home / "datasets" / dataset)
         begin = partial(trainings.create, request)
     if detach:
         job = begin()
@@ -97,6 +99,18 @@ def train(
             with suppress(Conflict):  # it has just ended by itself
                 trainings.cancel(job.id)
             raise
+
+
+def _check(folder: Path) -> None:
+    """Refuse a dataset that cannot train a model, before a process is started to find it out."""
+    from gyrus.datasets import Dataset
+    from gyrus.datasets.dataset import DESCRIPTION
+    from gyrus.datasets.trainable import check_trainable
+
+    if (folder / DESCRIPTION).exists():  # else the launcher says so
+        opened = Dataset.open(folder)
+        check_trainable(opened)
+        opened.verify()
 
 
 def _weights(given: str | None) -> str | None:

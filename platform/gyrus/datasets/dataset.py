@@ -83,20 +83,37 @@ class Dataset:
             InvalidDataset: there is none, its parts do not fit together, or it was made with
                 another preprocessing.
         """
+        part = DESCRIPTION
         try:
-            description = Description.model_validate_json((folder / DESCRIPTION).read_bytes())
-            manifest = pq.read_table(folder / MANIFEST, schema=MANIFEST_SCHEMA)
+            description = Description.model_validate_json((folder / part).read_bytes())
+            part = MANIFEST
+            manifest = pq.read_table(folder / part, schema=MANIFEST_SCHEMA)
             dataset = cls(folder, description, manifest)
+            part = IMAGES
             images = dataset.images
+            part = MASKS
+            masks = dataset.masks
         except (OSError, ValueError, ValidationError, pa.ArrowException) as error:
-            raise InvalidDataset(f"{folder} holds no readable dataset.") from error
+            raise InvalidDataset(
+                f"{folder} holds no readable dataset: its {part} is missing or damaged."
+            ) from error
         if description.preprocessing != PREPROCESSING:
             raise InvalidDataset(
                 f"The dataset in {folder} was made with preprocessing "
                 f"{description.preprocessing}; here it is {PREPROCESSING}. Import it again."
             )
-        if images.dtype != np.uint8 or images.shape != (manifest.num_rows, SIZE, SIZE):
-            raise InvalidDataset(f"Images and manifest of the dataset in {folder} do not match.")
+        for array in (images, masks):
+            shape = (manifest.num_rows, SIZE, SIZE)
+            if array is not None and (array.dtype != np.uint8 or array.shape != shape):
+                raise InvalidDataset(
+                    f"Images and manifest of the dataset in {folder} do not match."
+                )
+        # What the file lacks of the schema is read as null.
+        if lacking := [name for name in COLUMNS if manifest[name].null_count]:
+            raise InvalidDataset(
+                f"The manifest of the dataset in {folder} has no {' and no '.join(lacking)} of "
+                "every image."
+            )
         if set(dataset.column("label")) - set(description.labels):
             raise InvalidDataset(f"The dataset in {folder} has labels that it does not explain.")
         for label, classes in description.labels.items():

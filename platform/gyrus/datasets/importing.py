@@ -30,6 +30,9 @@ SHIPPED_SPLITS = {
 }
 """Names of folders that hold a split, not a class."""
 
+MAX_FILE = 256 * 2**20
+"""Bytes; no image that is decoded has more."""
+
 BATCH = 256
 
 
@@ -67,8 +70,8 @@ def import_folder(
     that are no images are refused and noted. `progress` gets how many files are done, of how many.
 
     Raises:
-        InvalidDataset: the folders are no classes, there are fewer than two with images, too few
-            images for every split, or the name is none.
+        InvalidDataset: the folders are no classes, there are fewer than two, or one has no image;
+            there are too few images for every split, or the name is none.
         Conflict: a dataset of that name exists.
     """
     files = _find(source)
@@ -87,6 +90,11 @@ def import_folder(
         rows = _rows(read, seed)
         if len({row.label for row in rows}) < 2:
             raise InvalidDataset(_too_few(source, refused))
+        if empty := sorted({file.label for file in files} - {row.label for row in rows}):
+            raise InvalidDataset(
+                f"No file of the class {empty[0]} in {source} is an image that can be read. Move "
+                "it elsewhere, or mend it."
+            )
         if missing := [split for split in SPLITS if split not in {row.split for row in rows}]:
             raise InvalidDataset(
                 f"{source} has too few images: none is left for {' and '.join(missing)}. "
@@ -120,6 +128,8 @@ def _find(source: Path) -> list[_File]:
         for name in names
         if not name.startswith(".")
     ]
+    if empty := sorted({f.name.lower() for _, f in labelled} - {file.label for file in files}):
+        raise InvalidDataset(f"The class {empty[0]} in {source} is empty. Fill it, or delete it.")
     return sorted(files, key=lambda file: file.path.relative_to(source).as_posix())
 
 
@@ -162,6 +172,8 @@ def _read(file: _File, source: str) -> _Read | Refused:
         name = os.fsencode(source).decode(errors="replace")
         return Refused(source=name, reason="The file's name is not UTF-8. Rename it.")
     try:
+        if file.path.stat().st_size > MAX_FILE:
+            return Refused(source=source, reason="The file is larger than 256 MiB.")
         data = file.path.read_bytes()
         image, _ = preprocess(decode(data))
     except GyrusError as error:
