@@ -16,8 +16,10 @@ from gyrus.datasets.dataset import IMAGES, SPLITS, Dataset, Refused
 from gyrus.datasets.grouping import difference_hash, equal_keys, join, near_copies, thumbnail
 from gyrus.datasets.splitting import split_groups
 from gyrus.datasets.writing import ArrayFile, Row, describe, new_folder
+from gyrus.dicom import patient_of, place_in_series
 from gyrus.errors import GyrusError, InvalidDataset
-from gyrus.imaging import decode, patient_of, preprocess
+from gyrus.gray import Gray
+from gyrus.imaging import decode_all, preprocess
 
 SHIPPED_SPLITS = {
     "train": "train",
@@ -33,7 +35,7 @@ SHIPPED_SPLITS = {
 MAX_FILE = 256 * 2**20
 """Bytes; no image that is decoded has more."""
 
-BATCH = 256
+BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -79,12 +81,13 @@ def import_folder(
     refused: list[Refused] = []
     with new_folder(datasets, name) as folder:
         with ArrayFile(folder / IMAGES) as images:
-            for done, result in enumerate(_read_all(source, files), start=1):
-                if isinstance(result, Refused):
-                    refused.append(result)
-                else:
-                    images.append(result.image)
-                    read.append(_without_image(result))
+            for done, results in enumerate(_read_all(source, files), start=1):
+                for result in results:
+                    if isinstance(result, Refused):
+                        refused.append(result)
+                    else:
+                        images.append(result.image)
+                        read.append(_without_image(result))
                 if progress:
                     progress(done, len(files))
         rows = _rows(read, seed)
@@ -130,7 +133,19 @@ def _find(source: Path) -> list[_File]:
     ]
     if empty := sorted({f.name.lower() for _, f in labelled} - {file.label for file in files}):
         raise InvalidDataset(f"The class {empty[0]} in {source} is empty. Fill it, or delete it.")
-    return sorted(files, key=lambda file: file.path.relative_to(source).as_posix())
+    return _in_order(files, source)
+
+
+def _in_order(files: list[_File], source: Path) -> list[_File]:
+    """By path; but the slices of a DICOM series by position, where its first file has its place."""
+    first: dict[tuple[str, Path], str] = {}
+    keys: dict[Path, tuple[str, float, str]] = {}
+    for path in sorted((file.path for file in files), key=Path.as_posix):
+        name = path.relative_to(source).as_posix()
+        series, position = place_in_series(path)
+        anchor = first.setdefault((series, path.parent), name) if series else name
+        keys[path] = anchor, position, name
+    return sorted(files, key=lambda file: keys[file.path])
 
 
 def _check_labels(folders: list[Path]) -> None:
@@ -153,10 +168,10 @@ def visible_folders(path: Path) -> list[Path]:
     return [child for child in path.iterdir() if child.is_dir() and child.name[0] != "."]
 
 
-def _read_all(source: Path, files: list[_File]) -> Iterator[_Read | Refused]:
+def _read_all(source: Path, files: list[_File]) -> Iterator[list[_Read] | list[Refused]]:
     """Read files in order, in threads (the decoders release the GIL), a batch at a time."""
 
-    def read(file: _File) -> _Read | Refused:
+    def read(file: _File) -> list[_Read] | list[Refused]:
         return _read(file, file.path.relative_to(source).as_posix())
 
     remaining = iter(files)
@@ -165,31 +180,40 @@ def _read_all(source: Path, files: list[_File]) -> Iterator[_Read | Refused]:
         yield from chain.from_iterable(pool.map(read, batch) for batch in batches)
 
 
-def _read(file: _File, source: str) -> _Read | Refused:
+def _read(file: _File, source: str) -> list[_Read] | list[Refused]:
+    """The image of a file, or the frames of one that holds several."""
+
+    def read(gray: Gray, frame: str) -> _Read:
+        image, _ = preprocess(gray)
+        return _Read(
+            file=file,
+            source=source + frame,
+            image=image,
+            sha256=hashlib.sha256(data + frame.encode()).hexdigest(),
+            pixels=hashlib.sha256(image.tobytes()).digest(),
+            patient=patient or (source if frame else ""),
+            difference=difference_hash(image),
+            small=thumbnail(image),
+        )
+
     try:
         source.encode()
     except UnicodeEncodeError:
         name = os.fsencode(source).decode(errors="replace")
-        return Refused(source=name, reason="The file's name is not UTF-8. Rename it.")
+        return [Refused(source=name, reason="The file's name is not UTF-8. Rename it.")]
     try:
         if file.path.stat().st_size > MAX_FILE:
-            return Refused(source=source, reason="The file is larger than 256 MiB.")
+            return [Refused(source=source, reason="The file is larger than 256 MiB.")]
         data = file.path.read_bytes()
-        image, _ = preprocess(decode(data))
+        frames = decode_all(data)
+        first = next(frames)
+        patient = patient_of(data)
+        others = [read(gray, f"#{number}") for number, gray in enumerate(frames, start=2)]
     except GyrusError as error:
-        return Refused(source=source, reason=error.detail)
+        return [Refused(source=source, reason=error.detail)]
     except OSError as error:
-        return Refused(source=source, reason=f"The file cannot be read: {error.strerror}.")
-    return _Read(
-        file=file,
-        source=source,
-        image=image,
-        sha256=hashlib.sha256(data).hexdigest(),
-        pixels=hashlib.sha256(image.tobytes()).digest(),
-        patient=patient_of(data),
-        difference=difference_hash(image),
-        small=thumbnail(image),
-    )
+        return [Refused(source=source, reason=f"The file cannot be read: {error.strerror}.")]
+    return [read(first, "#1" if others else ""), *others]
 
 
 def _without_image(read: _Read) -> _Read:
