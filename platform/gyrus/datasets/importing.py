@@ -11,26 +11,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gyrus.bundle import LONGEST_CLASS
 from gyrus.datasets.dataset import IMAGES, SPLITS, Dataset, Refused
+from gyrus.datasets.finding import File, find
 from gyrus.datasets.grouping import difference_hash, equal_keys, join, near_copies, thumbnail
 from gyrus.datasets.splitting import split_groups
 from gyrus.datasets.writing import ArrayFile, Row, describe, new_folder
-from gyrus.dicom import patient_of, place_in_series
+from gyrus.dicom import patient_of
 from gyrus.errors import GyrusError, InvalidDataset
 from gyrus.gray import Gray
 from gyrus.imaging import decode_all, preprocess
-
-SHIPPED_SPLITS = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-    "testing": "test",
-}
-"""Names of folders that hold a split, not a class."""
 
 MAX_FILE = 256 * 2**20
 """Bytes; no image that is decoded has more."""
@@ -39,15 +28,8 @@ BATCH = 64
 
 
 @dataclass(frozen=True)
-class _File:
-    path: Path
-    label: str
-    shipped_split: str
-
-
-@dataclass(frozen=True)
 class _Read:
-    file: _File
+    file: File
     source: str
     image: NDArray[np.uint8]
     sha256: str
@@ -76,7 +58,7 @@ def import_folder(
             there are too few images for every split, or the name is none.
         Conflict: a dataset of that name exists.
     """
-    files = _find(source)
+    files = find(source)
     read: list[_Read] = []
     refused: list[Refused] = []
     with new_folder(datasets, name) as folder:
@@ -101,77 +83,17 @@ def import_folder(
         if missing := [split for split in SPLITS if split not in {row.split for row in rows}]:
             raise InvalidDataset(
                 f"{source} has too few images: none is left for {' and '.join(missing)}. "
-                "Every class should have at least four, better hundreds, that are no copies."
+                "Every class should have at least four, better hundreds: copies and slices of one "
+                "patient count as one."
             )
         describe(folder, name, rows, [images], synthetic=False, refused=refused)
     return Dataset.open(datasets / name)
 
 
-def _find(source: Path) -> list[_File]:
-    if not source.is_dir():
-        raise InvalidDataset(f"{source} is no folder.")
-    children = visible_folders(source)
-    parts = [child for child in children if child.name.lower() in SHIPPED_SPLITS]
-    if parts and len(parts) < len(children):
-        other = next(child.name for child in children if child not in parts)
-        raise InvalidDataset(
-            f"{source} holds {parts[0].name} and {other}: either folders of splits or folders of "
-            "classes, not both. Move one elsewhere."
-        )
-    labelled = [
-        (SHIPPED_SPLITS[part.name.lower()], f) for part in parts for f in visible_folders(part)
-    ]
-    if not parts:
-        labelled = [("", child) for child in children]
-    _check_labels([folder for _, folder in labelled])
-    files = [
-        _File(Path(root, name), folder.name.lower(), shipped)
-        for shipped, folder in labelled
-        for root, _, names in os.walk(folder)
-        for name in names
-        if not name.startswith(".")
-    ]
-    if empty := sorted({f.name.lower() for _, f in labelled} - {file.label for file in files}):
-        raise InvalidDataset(f"The class {empty[0]} in {source} is empty. Fill it, or delete it.")
-    return _in_order(files, source)
-
-
-def _in_order(files: list[_File], source: Path) -> list[_File]:
-    """By path; but the slices of a DICOM series by position, where its first file has its place."""
-    first: dict[tuple[str, Path], str] = {}
-    keys: dict[Path, tuple[str, float, str]] = {}
-    for path in sorted((file.path for file in files), key=Path.as_posix):
-        name = path.relative_to(source).as_posix()
-        series, position = place_in_series(path)
-        anchor = first.setdefault((series, path.parent), name) if series else name
-        keys[path] = anchor, position, name
-    return sorted(files, key=lambda file: keys[file.path])
-
-
-def _check_labels(folders: list[Path]) -> None:
-    labels = {folder.name.lower() for folder in folders}
-    for folder in folders:
-        if len(folder.name) > LONGEST_CLASS:
-            raise InvalidDataset(
-                f"The class {folder.name[:20]}… has more than {LONGEST_CLASS} characters."
-            )
-        inner = {child.name.lower() for child in visible_folders(folder)}
-        if again := sorted(inner & labels):
-            raise InvalidDataset(
-                f"{folder} is no class: it holds a folder {again[0]}, which is one. Import "
-                f"{folder} by itself, or move it elsewhere."
-            )
-
-
-def visible_folders(path: Path) -> list[Path]:
-    """The folders in a folder that are not hidden."""
-    return [child for child in path.iterdir() if child.is_dir() and child.name[0] != "."]
-
-
-def _read_all(source: Path, files: list[_File]) -> Iterator[list[_Read] | list[Refused]]:
+def _read_all(source: Path, files: list[File]) -> Iterator[list[_Read] | list[Refused]]:
     """Read files in order, in threads (the decoders release the GIL), a batch at a time."""
 
-    def read(file: _File) -> list[_Read] | list[Refused]:
+    def read(file: File) -> list[_Read] | list[Refused]:
         return _read(file, file.path.relative_to(source).as_posix())
 
     remaining = iter(files)
@@ -180,7 +102,7 @@ def _read_all(source: Path, files: list[_File]) -> Iterator[list[_Read] | list[R
         yield from chain.from_iterable(pool.map(read, batch) for batch in batches)
 
 
-def _read(file: _File, source: str) -> list[_Read] | list[Refused]:
+def _read(file: File, source: str) -> list[_Read] | list[Refused]:
     """The image of a file, or the frames of one that holds several."""
 
     def read(gray: Gray, frame: str) -> _Read:

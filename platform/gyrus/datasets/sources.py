@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gyrus.addresses import address, local
-from gyrus.datasets.importing import SHIPPED_SPLITS, visible_folders
+from gyrus.datasets.finding import SHIPPED_SPLITS, visible_folders
 from gyrus.datasets.unzipping import unzip
 from gyrus.errors import InputError, NotFound, Unavailable
 
