@@ -15,8 +15,11 @@ MAX_FILES = 500_000
 MAX_BYTES = 50 * 10**9
 """Nothing that unpacks to more is unpacked; nor is what the disk has no room for."""
 
-BAD_PATHS = {errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG}
-"""What the system says of paths that are there twice, or are too long."""
+MAX_DEPTH = 32
+"""Folders in folders, counting the file."""
+
+UNUSABLE = {errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL}
+"""What the system says of paths that are there twice or too long, and of offsets that are none."""
 
 DAMAGED = (
     BadZipFile,
@@ -64,9 +67,9 @@ def unzip(
                 with archive.open(entry) as packed, target.open("xb") as file:
                     shutil.copyfileobj(packed, file)
     except OSError as error:
-        if error.errno not in BAD_PATHS:
+        if error.errno not in UNUSABLE:
             raise
-        raise InputError(f"A path in {source.name} cannot be used: {error.strerror}.") from error
+        raise InputError(f"{source.name} cannot be unpacked: {error.strerror}.") from error
     except DAMAGED as error:
         raise InputError(f"{source.name} is no folder and no zip file, or is damaged.") from error
 
@@ -79,6 +82,8 @@ def _checked(entries: list[ZipInfo], archive: str) -> Iterator[tuple[ZipInfo, Pa
         shown = entry.filename[:80]
         if path.anchor or ".." in path.parts:
             raise InputError(f"{archive} holds a path that leads out of it: {shown!r}.")
+        if len(path.parts) > MAX_DEPTH:
+            raise InputError(f"{archive} holds a path of more than {MAX_DEPTH} folders: {shown!r}.")
         if stat.S_IFMT(entry.external_attr >> 16) not in {0, stat.S_IFREG, stat.S_IFDIR}:
             raise InputError(f"{archive} holds a link or device: {shown!r}. Pack it without.")
         if entry.filename[-1:] in {"/", "\\"} or not path.parts or path.parts[0] == MAC_ONLY:
