@@ -2,16 +2,22 @@
 
 from pathlib import Path
 
-from gyrus.bundle import Card, seal
+from gyrus.bundle import Card, Risk, seal
+from gyrus.metrics import Estimate, Evaluation, Metrics
 
 CARD = Card(
     architecture="cnn",
     classes=["glioma", "notumor"],
     tumour_classes=["glioma"],
     threshold=0.5,
+    upper_threshold=0.5,
+    misses=Risk(asked=0.015, held=0.015, groups=100),
+    false_alarms=Risk(asked=0.05, held=0.05, groups=40),
     temperature=1.0,
     distance_limit=10.0,
-    metrics={"auroc": 0.97},
+    metrics=Evaluation(
+        tumour=Metrics(images=60, groups=20, auroc=Estimate(value=0.97, low=0.9, high=0.99))
+    ),
     dataset="phantom",
     dataset_digest="d",
     split_digest="s",

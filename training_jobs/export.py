@@ -13,18 +13,13 @@ import tensorflow as tf
 import tf2onnx
 from numpy.typing import NDArray
 
-from gyrus.bundle import KERAS, ONNX, Card, seal
+from gyrus.bundle import KERAS, ONNX, Card, Rule, seal
 from gyrus.datasets import Dataset
+from gyrus.evaluation.calibration import conformal_limit, fit_temperature, softmax
+from gyrus.evaluation.measures import evaluate
+from gyrus.evaluation.outcomes import Outcomes, tumour_probability
+from gyrus.evaluation.thresholds import choose_thresholds
 from training_jobs.config import TrainConfig
-from training_jobs.evaluate import (
-    Floats,
-    choose_threshold,
-    conformal_limit,
-    final_metrics,
-    fit_temperature,
-    softmax,
-    tumour_probability,
-)
 from training_jobs.gradcam import FeatureSpace, feature_model, serving_function
 from training_jobs.models.head import HIDDEN, LOGITS
 
@@ -36,37 +31,54 @@ FEATURE_SAMPLE = 4000
 
 def export_bundle(
     model: keras.Model, config: TrainConfig, dataset: Dataset, target: Path
-) -> tuple[Card, Floats]:
+) -> tuple[Card, Outcomes]:
     """Write the sealed bundle of a trained model into the new folder `target`.
 
-    Temperature, threshold and distance limit come from the calibration split, figures from the
-    test split. Returns the card, and the calibrated probabilities (N, K) of the test split.
+    Temperature, thresholds and distance limit come from the calibration split, figures from the
+    test split. Returns the card, and what the model says of the test split.
     """
     splits = {name: dataset.split(name) for name in ("train", "calibration", "test")}
     rng = np.random.default_rng(config.seed)
     if len(splits["train"]) > FEATURE_SAMPLE:
         splits["train"] = np.sort(rng.choice(splits["train"], FEATURE_SAMPLE, replace=False))
     pooled = {name: _pooled(model, dataset, rows) for name, rows in splits.items()}
-    labels = {name: dataset.labels[rows] for name, rows in splits.items()}
-    logits = {name: _head(model, pooled[name]) for name in ("calibration", "test")}
+    logits = {name: _head(model, features) for name, features in pooled.items()}
+    allowed, truth = dataset.allowed, dataset.truth
+    train, calibration, test = splits.values()
 
-    space = FeatureSpace.fit(pooled["train"], labels["train"], len(dataset.classes))
-    temperature = fit_temperature(logits["calibration"], labels["calibration"])
+    # Of a label that allows several classes, the likeliest one.
+    classes = np.where(allowed[train], logits["train"], -np.inf).argmax(1)
+    space = FeatureSpace.fit(pooled["train"], classes, len(dataset.classes))
+    temperature = fit_temperature(logits["calibration"], allowed[calibration])
     calibrated = {name: softmax(values / temperature) for name, values in logits.items()}
-    threshold = choose_threshold(
-        tumour_probability(calibrated["calibration"], dataset),
-        np.isin(labels["calibration"], dataset.tumour_indices),
+    thresholds = choose_thresholds(
+        tumour_probability(calibrated["calibration"], dataset.tumour_indices),
+        truth[calibration],
+        dataset.groups[calibration],
     )
-    groups = dataset.groups[splits["test"]]
-    metrics = final_metrics(calibrated["test"], labels["test"], groups, dataset, threshold)
-    card = Card(
-        architecture=config.model,
+    rule = Rule(
         classes=dataset.classes,
         tumour_classes=dataset.tumour_classes,
-        threshold=threshold,
-        temperature=temperature,
+        threshold=thresholds.threshold,
+        upper_threshold=thresholds.upper_threshold,
         distance_limit=conformal_limit(space.distances(pooled["calibration"])),
-        metrics=metrics,
+    )
+    outcomes = Outcomes(
+        calibrated["test"],
+        space.distances(pooled["test"]),
+        allowed[test],
+        truth[test],
+        dataset.groups[test],
+        dataset.sources[test],
+    )
+    card = Card(
+        **rule.model_dump(),
+        architecture=config.model,
+        misses=thresholds.misses,
+        false_alarms=thresholds.false_alarms,
+        temperature=temperature,
+        metrics=evaluate(outcomes, rule),
+        images=dataset.counts,
         dataset=dataset.name,
         dataset_digest=dataset.digest,
         split_digest=dataset.split_digest,
@@ -82,7 +94,7 @@ def export_bundle(
         model.save(folder / KERAS)
         seal(folder, card)
         os.replace(folder, target)
-    return card, calibrated["test"]
+    return card, outcomes
 
 
 def write_onnx(serve: Any, path: Path) -> None:

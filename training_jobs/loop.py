@@ -17,13 +17,14 @@ from ray.util.queue import Queue
 from sklearn.metrics import roc_auc_score
 
 from gyrus.datasets import open_dataset
+from gyrus.evaluation.calibration import log_loss, softmax
+from gyrus.evaluation.outcomes import tumour_probability
 from gyrus.progress import Kind, Progress
 from gyrus.settings import PlatformSettings
 from training_jobs.batches import TrainBatches
 from training_jobs.checkpoint import State
 from training_jobs.config import TrainConfig
 from training_jobs.distributed import DistributedModel, make_strategy
-from training_jobs.evaluate import softmax, tumour_probability
 from training_jobs.models import build
 from training_jobs.models.head import head_part, pooling_part
 from training_jobs.schedule import Schedule
@@ -172,9 +173,8 @@ class Worker:
         allowed = self._dataset.allowed[self._validation]
         labels = self._dataset.labels[self._validation]
         truth = self._dataset.truth[self._validation]
-        tumour = tumour_probability(probabilities, self._dataset)
-        right = np.maximum((probabilities * allowed).sum(1), 1e-7)
-        metrics = {"val_loss": float(-np.log(right).mean())}
+        tumour = tumour_probability(probabilities, self._dataset.tumour_indices)
+        metrics = {"val_loss": log_loss(probabilities, allowed)}
         if (labels >= 0).any():
             metrics["val_accuracy"] = float(
                 np.mean((probabilities.argmax(1) == labels)[labels >= 0])

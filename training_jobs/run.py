@@ -19,6 +19,7 @@ from gyrus.addresses import address, local, reached, upload
 from gyrus.datasets import Dataset, open_dataset
 from gyrus.datasets.trainable import check_trainable
 from gyrus.errors import Conflict, InputError, NotFound, TrainingFailed
+from gyrus.evaluation.plots import draw_plots
 from gyrus.launch.ports import LOOPBACK
 from gyrus.plots import FOLDER as PLOTS
 from gyrus.plots import log_plots
@@ -31,7 +32,6 @@ from training_jobs.events import told
 from training_jobs.export import export_bundle
 from training_jobs.loop import train_loop
 from training_jobs.models import build
-from training_jobs.plots import draw_plots
 
 CONFIG = "config.json"
 MAX_FAILURES = 5
@@ -134,7 +134,7 @@ def execute(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: b
         with suppress(NotFound), local(config.folder / PLOTS) as plots:
             log_plots(settings.registry_uri, made.version, plots)
         message = f"version {made.version}"
-        metrics = made.card.metrics
+        metrics = made.card.metrics.flat()
         tell(Progress(run=config.run, kind="done", metrics=metrics, message=message))
         return
     with _ray(config.workers), told(tell, resumed=resumed) as events:
@@ -143,17 +143,17 @@ def execute(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: b
     model.set_weights(state.best)
     with tempfile.TemporaryDirectory() as made_here:
         bundle, plots = Path(made_here, "bundle"), Path(made_here, PLOTS)
-        card, probabilities = export_bundle(model, config, dataset, bundle)
+        card, outcomes = export_bundle(model, config, dataset, bundle)
         evaluation = Progress(
             run=config.run,
             kind="evaluation",
             step=state.iterations,
             epoch=state.epoch,
             of=config.epochs,
-            metrics=card.metrics,
+            metrics=card.metrics.flat(),
         )
         tell(evaluation)
-        draw_plots(plots, state.history, probabilities, dataset)
+        draw_plots(plots, state.history, outcomes, card)
         upload(plots, config.folder / PLOTS)
         version = registry.register(
             bundle,

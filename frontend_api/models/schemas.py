@@ -9,7 +9,11 @@ from gyrus.registry import ModelVersion
 
 
 class ModelOut(BaseModel):
-    """A registered model. `synthetic`: it was trained on generated images only."""
+    """A registered model. `synthetic`: it was trained on generated images only.
+
+    `metrics` are those of the test split for tumour or not, each with the ends of its 95 % interval
+    as `<name>_low` and `<name>_high`.
+    """
 
     version: int
     digest: str
@@ -30,7 +34,7 @@ class ModelOut(BaseModel):
             digest=model.digest,
             architecture=card.architecture,
             classes=card.classes,
-            metrics=card.metrics,
+            metrics=card.metrics.flat(),
             dataset=card.dataset,
             synthetic=card.synthetic,
             created_at=model.created_at,

@@ -20,8 +20,8 @@ class Links(BaseModel):
 class PredictionOut(BaseModel):
     """A prediction. It is no diagnosis.
 
-    `decision` is `uncertain` for an image unlike those that the model was trained on. `crop` is the
-    part of the upload that the model saw.
+    `decision` is `uncertain` where the model errs too often to decide, and for an image unlike
+    those that it was trained on. `crop` is the part of the upload that the model saw.
     """
 
     id: str
@@ -34,7 +34,7 @@ class PredictionOut(BaseModel):
     probabilities: dict[str, float]
     confidence: float = Field(description="The probability of `label`.")
     tumour_probability: float
-    threshold: float = Field(description="The tumour probability from which it says `tumour`.")
+    threshold: float = Field(description="Below this tumour probability it says `no_tumour`.")
     crop: Crop
     model: ServedModel
     explained: bool

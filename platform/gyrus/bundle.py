@@ -8,11 +8,14 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gyrus.errors import InvalidBundle
+from gyrus.metrics import Evaluation
+from gyrus.model_card import model_card
 from gyrus.preprocessing import PREPROCESSING
 
 CARD = "card.json"
 ONNX = "model.onnx"
 KERAS = "model.keras"
+README = "README.md"
 
 LONGEST_CLASS = 64
 """The gateway's database keeps no longer name of a class."""
@@ -20,25 +23,63 @@ LONGEST_CLASS = 64
 ClassName = Annotated[str, Field(min_length=1, max_length=LONGEST_CLASS)]
 
 
-class Card(BaseModel):
-    """What a bundle is, how it was made and how good it is.
+class Risk(BaseModel):
+    """A rate of errors: the one `asked` for, and the one that the thresholds hold.
 
-    `classes` are in the order of the graph's outputs. `threshold` is the probability of a tumour
-    from which the decision is `tumour`; beyond `distance_limit` (Mahalanobis) it is `uncertain`.
-    `metrics` holds test figures, each with its interval as `<name>_low` and `<name>_high` where it
-    has one.
+    They hold it on average over images like those of the calibration split, with so many `groups`;
+    None where they do not, because too many images would be `uncertain`.
     """
 
     model_config = ConfigDict(extra="forbid")
 
-    architecture: str
+    asked: float
+    held: float | None
+    groups: int
+
+
+class Rule(BaseModel):
+    """How probabilities become a decision.
+
+    `classes` are in the order of the graph's outputs. A probability of a tumour below `threshold`
+    is `no_tumour`, from `upper_threshold` on `tumour`, and between them `uncertain`; so is every
+    image beyond `distance_limit` (Mahalanobis).
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
     classes: list[ClassName]
     tumour_classes: list[ClassName]
-    preprocessing: dict[str, Any] = Field(default_factory=lambda: dict(PREPROCESSING))
     threshold: float
-    temperature: float
+    upper_threshold: float
     distance_limit: float
-    metrics: dict[str, float]
+
+    def tumour_probability(self, probabilities: dict[str, float]) -> float:
+        """The summed probability of the classes that are tumours."""
+        return sum(probabilities[name] for name in self.tumour_classes)
+
+    def decide(self, probabilities: dict[str, float], distance: float) -> str:
+        """`tumour`, `no_tumour`, or `uncertain`: also of an image unlike the training images."""
+        tumour = self.tumour_probability(probabilities)
+        if distance > self.distance_limit or self.threshold <= tumour < self.upper_threshold:
+            return "uncertain"
+        return "tumour" if tumour >= self.upper_threshold else "no_tumour"
+
+
+class Card(Rule):
+    """What a bundle is, how it was made and how good it is.
+
+    `misses` (tumours called `no_tumour`) and `false_alarms` (healthy images called `tumour`) are
+    what the thresholds were chosen for, `metrics` what came of it on the test split. `images` is
+    split → label → images of the dataset.
+    """
+
+    architecture: str
+    preprocessing: dict[str, Any] = Field(default_factory=lambda: dict(PREPROCESSING))
+    misses: Risk
+    false_alarms: Risk
+    temperature: float
+    metrics: Evaluation
+    images: dict[str, dict[str, int]] = Field(default_factory=dict)
     dataset: str
     dataset_digest: str
     split_digest: str
@@ -48,17 +89,6 @@ class Card(BaseModel):
     created_at: str = ""
     files: dict[str, str] = Field(default_factory=dict)
 
-    def tumour_probability(self, probabilities: dict[str, float]) -> float:
-        """The summed probability of the classes that are tumours."""
-        return sum(probabilities[name] for name in self.tumour_classes)
-
-    def decide(self, probabilities: dict[str, float], distance: float) -> str:
-        """`tumour`, `no_tumour`, or `uncertain` for an image unlike the training images."""
-        if distance > self.distance_limit:
-            return "uncertain"
-        tumour = self.tumour_probability(probabilities) >= self.threshold
-        return "tumour" if tumour else "no_tumour"
-
 
 def file_sha256(path: Path) -> str:
     """The sha256 of a file, in hexadecimal."""
@@ -67,7 +97,11 @@ def file_sha256(path: Path) -> str:
 
 
 def seal(folder: Path, card: Card) -> str:
-    """Write the card, with the digest of each file of `folder`, and return the bundle's digest."""
+    """Write the card, also to be read, with the digest of each file of `folder`.
+
+    Returns the bundle's digest.
+    """
+    (folder / README).write_text(model_card(card))
     files = {p.name: file_sha256(p) for p in sorted(folder.iterdir()) if p.name != CARD}
     sealed = card.model_copy(update={"files": files})
     (folder / CARD).write_text(json.dumps(sealed.model_dump(), indent=2, sort_keys=True) + "\n")

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from gyrus.errors import NotFound, Unavailable
 from gyrus.registry import MODEL
 
-PlotName = Literal["curves", "roc", "confusion", "reliability"]
+PlotName = Literal["curves", "roc", "precision_recall", "confusion", "reliability", "scores"]
 NAMES: tuple[PlotName, ...] = get_args(PlotName)
 FOLDER = "plots"
 """The folder of pictures in a run's folder, and among the artifacts of its MLflow run."""

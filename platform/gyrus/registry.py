@@ -95,7 +95,7 @@ class Registry:
         }
         for name, value in {**(params or {}), **about}.items():
             self._client.log_param(run_id, name, value)
-        for name, value in card.metrics.items():
+        for name, value in card.metrics.flat().items():
             self._client.log_metric(run_id, name, value)
         self._client.log_artifacts(run_id, str(bundle), ARTIFACT)
         self._client.set_terminated(run_id)

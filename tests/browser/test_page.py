@@ -84,7 +84,7 @@ def test_an_uploaded_image_gets_a_decision_bars_and_a_place_in_the_history(
     shares = page.locator("#bars .bar-text span:last-child").all_inner_texts()
     assert len(shares) >= 2
     assert 99 <= sum(float(share.strip("<> %")) for share in shares) <= 101
-    assert re.search(r"\d %: from there on", page.locator("#threshold-text").inner_text())
+    assert re.search(r"\d %: below it", page.locator("#threshold-text").inner_text())
     expect(page.locator("#history-list li")).to_have_count(1)
 
     page.reload()

@@ -21,11 +21,11 @@ from frontend_api.database import Database, make_engine
 from frontend_api.dependencies import GatewayState
 from frontend_api.settings import GatewaySettings
 from frontend_api.users.repository import User, UserRepository
-from gyrus.bundle import Card
 from gyrus.errors import Conflict, GyrusError, NotFound, Unavailable
 from gyrus.launch.jobs import Job, TrainingRequest
 from gyrus.progress import Progress
 from gyrus.registry import ModelVersion
+from tests.bundles import CARD
 
 CLASSES = ["glioma", "meningioma", "notumor", "pituitary"]
 
@@ -110,20 +110,8 @@ class FakeRegistry:
         return self._model(version)
 
     def _model(self, version: int) -> ModelVersion:
-        card = Card(
-            architecture="cnn",
-            classes=CLASSES,
-            tumour_classes=["glioma", "meningioma", "pituitary"],
-            threshold=0.5,
-            temperature=1.0,
-            distance_limit=50.0,
-            metrics={"auroc": 0.97},
-            dataset="phantom",
-            dataset_digest="d" * 64,
-            split_digest="e" * 64,
-            synthetic=True,
-            run="run",
-        )
+        tumours = ["glioma", "meningioma", "pituitary"]
+        card = CARD.model_copy(update={"classes": CLASSES, "tumour_classes": tumours})
         return ModelVersion(
             version=version,
             digest="ab" * 32,

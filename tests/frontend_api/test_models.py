@@ -22,7 +22,8 @@ async def test_models_are_listed_for_those_who_are_signed_in(
     one = (await gateway.client.get("/v1/models/2", headers=alice)).json()
     assert one == page["items"][1]
     assert one["synthetic"] is True
-    assert one["metrics"] == {"auroc": 0.97}
+    figures = {"auroc": 0.97, "auroc_low": 0.9, "auroc_high": 0.99, "test_images": 60}
+    assert one["metrics"] == figures
     missing = await gateway.client.get("/v1/models/9", headers=alice)
     assert_problem(missing, 404, "not-found")
 

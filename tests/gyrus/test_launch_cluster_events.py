@@ -91,7 +91,7 @@ def test_the_registry_knows_what_a_job_made_whose_pod_is_gone(cluster: TrainingC
     job = cluster.jobs.get("one")
     assert (job.state, job.version) == ("succeeded", 7)
     assert job.progress is not None
-    assert (job.progress.kind, job.progress.metrics) == ("done", CARD.metrics)
+    assert (job.progress.kind, job.progress.metrics) == ("done", CARD.metrics.flat())
     assert job.progress.time == job.ended_at
     assert cluster.jobs.jobs() == [job]
     assert list(follow(cluster.jobs, "one")) == [job.progress]

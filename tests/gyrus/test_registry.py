@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from gyrus.bundle import read_card
 from gyrus.errors import Conflict, InvalidBundle, NotFound, Unavailable
 from gyrus.launch.ports import LOOPBACK, pick_ports
 from gyrus.registry import MODEL, Registry
@@ -33,7 +34,7 @@ def test_register_promote_and_roll_back(registry: Registry, tmp_path: Path) -> N
     )
     assert [one.version for one in registry.versions()] == [2, 1]
     assert registry.champion() is None
-    assert first.card.metrics == {"auroc": 0.97}
+    assert first.card == read_card(tmp_path / "b1")
     assert second.bundle is not None
     assert second.source == str(second.bundle)
     assert (second.bundle / "model.onnx").read_bytes() == b"2"

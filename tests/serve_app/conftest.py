@@ -10,9 +10,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from gyrus.bundle import KERAS, ONNX, Card, seal
+from gyrus.bundle import KERAS, ONNX, seal
 from serve_app.inference import ModelConfig
 from serve_app.settings import ServeSettings
+from tests.bundles import CARD
 
 CLASSES = ["glioma", "meningioma", "notumor", "pituitary"]
 SECRET = "a-secret-of-the-tests"
@@ -97,25 +98,21 @@ def make_bundle(tmp_path: Path) -> MakeBundle:
         poison_cam: bool = False,
         bias: float = 0.0,
         classes: list[str] = CLASSES,
+        upper_threshold: float = 0.5,
         distance_limit: float = 1e6,
     ) -> ModelConfig:
         folder = tmp_path / f"bundle-{version}"
         folder.mkdir()
         write_graph(folder / ONNX, seed, poison_cam, bias)
         (folder / KERAS).write_bytes(b"for training only")
-        card = Card(
-            architecture="cnn",
-            classes=classes,
-            tumour_classes=[name for name in classes if name != "notumor"],
-            threshold=0.5,
-            temperature=1.0,
-            distance_limit=distance_limit,
-            metrics={},
-            dataset="tiny",
-            dataset_digest="",
-            split_digest="",
-            synthetic=True,
-            run=f"tests-{version}",
+        card = CARD.model_copy(
+            update={
+                "classes": classes,
+                "tumour_classes": [name for name in classes if name != "notumor"],
+                "upper_threshold": upper_threshold,
+                "distance_limit": distance_limit,
+                "run": f"tests-{version}",
+            }
         )
         return ModelConfig(source=str(folder), digest=seal(folder, card), version=version)
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from starlette.requests import Request
 
-from gyrus.bundle import CARD, ONNX
+from gyrus.bundle import CARD, ONNX, README
 from gyrus.errors import InvalidBundle, Unavailable
 from gyrus.settings import PlatformSettings
 from serve_app.champion import KEPT, Mlflow, mlflow_of
@@ -116,7 +116,7 @@ def test_bundle_is_downloaded_once(
     config = server.register(make_bundle())
     folder = server.at(cache).fetch(config)
     assert folder == cache / config.digest
-    assert {file.name for file in folder.iterdir()} == {CARD, ONNX, "model.keras"}
+    assert {file.name for file in folder.iterdir()} == {CARD, ONNX, README, "model.keras"}
     asked = len(server.requests)
     assert server.at(cache).fetch(config) == folder
     assert len(server.requests) == asked

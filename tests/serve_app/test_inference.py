@@ -86,6 +86,16 @@ def test_image_unlike_the_training_images_is_uncertain(
     assert (near["decision"], far["decision"]) == ("no_tumour", "uncertain")
 
 
+def test_probability_between_the_thresholds_is_uncertain(
+    make_bundle: Callable, settings: ServeSettings, prepared: Prepared
+) -> None:
+    model = load_from(make_bundle(upper_threshold=0.8), settings, explain=False)
+    tumours = {0.4: "no_tumour", 0.5: "uncertain", 0.7: "uncertain", 0.9: "tumour"}
+    for tumour, decision in tumours.items():
+        said = answer(model, prepared, said_by([tumour, 0, 1 - tumour, 0]), thumbnail=False)
+        assert (said["decision"], said["threshold"]) == (decision, 0.5)
+
+
 def test_map_travels_as_float16_with_its_greatest_value_at_one(
     model: Model, prepared: Prepared
 ) -> None:

@@ -9,12 +9,13 @@ import pytest
 import ray
 from upath import UPath
 
-from gyrus.bundle import Card, seal
+from gyrus.bundle import seal
 from gyrus.datasets import Dataset
 from gyrus.errors import Conflict, NotFound
 from gyrus.plots import fetch_plot
 from gyrus.registry import Registry
 from gyrus.settings import PlatformSettings
+from tests.bundles import CARD
 from tests.datasets import everywhere, make_dataset
 from training_jobs.__main__ import main
 from training_jobs.config import TrainConfig
@@ -142,20 +143,7 @@ def test_a_run_whose_model_is_registered_only_names_it(
     bundle = tmp_path / "made"
     bundle.mkdir()
     (bundle / "model.onnx").write_bytes(b"a model")
-    card = Card(
-        architecture="cnn",
-        classes=small_dataset.classes,
-        tumour_classes=small_dataset.tumour_classes,
-        threshold=0.5,
-        temperature=1.0,
-        distance_limit=1.0,
-        metrics={"auroc": 0.9},
-        dataset=small_dataset.name,
-        dataset_digest=small_dataset.digest,
-        split_digest=small_dataset.split_digest,
-        synthetic=True,
-        run="one",
-    )
+    card = CARD.model_copy(update={"run": "one", "dataset_digest": small_dataset.digest})
     seal(bundle, card)
     Registry(settings.registry_uri, settings.home).register(bundle, run="one")
     lines = io.StringIO()

@@ -25,7 +25,10 @@ export const DECISIONS = {
   },
   uncertain: {
     title: 'Uncertain',
-    text: () => 'This image is unlike the images the model was trained on. '
+    text: ({ tumour_probability: tumour, threshold }) => (tumour < threshold
+      ? 'This image is unlike the images the model was trained on. '
+      : 'Either the probability of a tumour lies where this model errs too often to decide, or this '
+        + 'image is unlike the images it was trained on. ')
       + 'Do not rely on the probabilities and the heatmap: they may mean nothing here.',
   },
 };

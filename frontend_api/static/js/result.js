@@ -76,7 +76,7 @@ function showTumour({ tumour_probability: tumour, threshold }) {
   byId('tumour-fill').style.width = `${tumour * 100}%`;
   byId('threshold').style.left = `${threshold * 100}%`;
   byId('threshold-text').textContent = `The mark is this model’s threshold, ${percent(threshold)}: `
-    + 'from there on it decides for a tumour.';
+    + 'below it, it decides for no tumour.';
 }
 
 function showBars({ probabilities }) {

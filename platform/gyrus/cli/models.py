@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
-AUROC = "auroc"
-
 
 @app.command("list")
 def list_(home: Home = None, as_json: AsJson = False) -> None:
@@ -46,8 +44,10 @@ def show(
         return
     for name, value in {**_row(model), "digest": model.digest, "bundle": model.source}.items():
         print(f"{name:<14} {value}")
-    for name, figure in model.card.metrics.items():
-        print(f"{name:<24} {figure:.4f}")
+    tumour = model.card.metrics.tumour
+    print(f"\nTumour or not, {tumour.images} test images in {tumour.groups} groups:")
+    for name, figure in tumour.estimates().items():
+        print(f"{name:<18} {figure.describe()}")
 
 
 @app.command()
@@ -128,14 +128,14 @@ def push(settings: PlatformSettings, model: "ModelVersion") -> bool:
 
 
 def _row(model: "ModelVersion") -> dict[str, Any]:
-    auroc = model.card.metrics.get(AUROC)
+    auroc = model.card.metrics.tumour.auroc
     return {
         "version": model.version,
         "champion": "yes" if model.champion else "",
         "architecture": model.card.architecture,
         "dataset": model.card.dataset,
         "generated": "yes" if model.card.synthetic else "no",
-        "test AUROC": "" if auroc is None else f"{auroc:.3f}",
+        "test AUROC": "" if auroc is None else f"{auroc.value:.3f}",
         "created": model.created_at.strftime("%Y-%m-%d %H:%M"),
         "run": model.card.run,
     }

@@ -113,7 +113,7 @@ def with_version(job: Job, model: ModelVersion | None) -> Job:
     done = Progress(run=job.id, kind="done", time=time, message="Its model is not registered.")
     if model is not None:
         message = f"version {model.version}"
-        done = done.model_copy(update={"metrics": model.card.metrics, "message": message})
+        done = done.model_copy(update={"metrics": model.card.metrics.flat(), "message": message})
     return job.model_copy(update={"progress": done, "version": version_of(done)})
 
 

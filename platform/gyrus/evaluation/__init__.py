@@ -1,0 +1,1 @@
+"""How good a model is: calibration, thresholds, figures with intervals, plots."""

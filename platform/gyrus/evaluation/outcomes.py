@@ -1,0 +1,66 @@
+"""What a model says of images, beside what is true of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gyrus.bundle import Rule
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Labels = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+Names = NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """A model's answers to N images: calibrated `probabilities` (N, K) and `distances` (N,).
+
+    `allowed` (N, K) are the classes that an image's label allows, `truth` (N,) is whether it shows
+    a tumour. `groups` and `sources` (N,) are as a `Dataset` has them.
+    """
+
+    probabilities: Floats
+    distances: Floats
+    allowed: Flags
+    truth: Flags
+    groups: Names
+    sources: Names
+
+    @property
+    def labels(self) -> Labels:
+        """The class of each image (N,), or -1 where its label does not say which."""
+        return np.where(self.allowed.sum(1) == 1, self.allowed.argmax(1), -1).astype(np.int64)
+
+    def of(self, rows: Flags | Labels) -> "Outcomes":
+        """Some of them."""
+        return Outcomes(
+            self.probabilities[rows],
+            self.distances[rows],
+            self.allowed[rows],
+            self.truth[rows],
+            self.groups[rows],
+            self.sources[rows],
+        )
+
+
+def tumour_probability(probabilities: Floats, tumour_indices: Sequence[int]) -> Doubles:
+    """The summed probability (N,) of the classes that are tumours."""
+    return np.asarray(probabilities[:, list(tumour_indices)].sum(1, dtype=np.float64))
+
+
+def tumour_scores(outcomes: Outcomes, rule: Rule) -> Doubles:
+    """The probability of a tumour (N,), by the classes of `rule`."""
+    indices = [rule.classes.index(name) for name in rule.tumour_classes]
+    return tumour_probability(outcomes.probabilities, indices)
+
+
+def decisions(outcomes: Outcomes, rule: Rule) -> Names:
+    """What `rule.decide` says of each image (N,)."""
+    tumour = tumour_scores(outcomes, rule)
+    said = np.where(tumour < rule.threshold, "no_tumour", "uncertain")
+    said = np.where(tumour >= rule.upper_threshold, "tumour", said)
+    return np.where(outcomes.distances > rule.distance_limit, "uncertain", said)

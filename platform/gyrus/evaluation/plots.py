@@ -1,0 +1,155 @@
+"""Pictures of how a run went, and of how good its model is on some images."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from gyrus.bundle import Card, Rule
+from gyrus.evaluation.bands import GRID, Curve, precision_recall_curve, roc_curve
+from gyrus.evaluation.calibration import BINS, bins_of
+from gyrus.evaluation.outcomes import Doubles, Flags, Names, Outcomes, tumour_scores
+from gyrus.plots import PlotName
+from gyrus.progress import Progress
+
+DPI = 120
+TUMOUR = "tumour or not"
+
+
+def draw_plots(folder: Path, epochs: list[Progress], outcomes: Outcomes, card: Card) -> None:
+    """Write one PNG a `PlotName` into `folder`.
+
+    `epochs` are the run's events of kind `epoch`, `outcomes` what `card.metrics` was made of.
+    """
+    folder.mkdir(exist_ok=True)
+    figures: Mapping[PlotName, Figure] = {
+        "curves": curves(epochs),
+        "roc": roc(outcomes, card),
+        "precision_recall": precision_recall(outcomes, card),
+        "confusion": confusion(outcomes, card.classes),
+        "reliability": reliability(outcomes, card),
+        "scores": scores(outcomes, card),
+    }
+    for name, figure in figures.items():
+        figure.savefig(folder / f"{name}.png", dpi=DPI)
+
+
+def curves(epochs: list[Progress]) -> Figure:
+    """Loss and AUROC by epoch; an epoch that was run again counts as it was run last."""
+    last = {event.epoch: event.metrics for event in epochs}
+    figure = Figure(figsize=(8, 3.6), layout="constrained")
+    axes: list[Axes] = list(figure.subplots(1, 2))
+    for at, names in zip(axes, ({"loss", "val_loss"}, {"val_auroc", "val_accuracy"}), strict=True):
+        for name in sorted(names):
+            points = [(epoch, one[name]) for epoch, one in sorted(last.items()) if name in one]
+            if points:
+                at.plot(*zip(*points, strict=True), marker=".", label=name)
+        at.set_xlabel("epoch")
+        at.xaxis.set_major_locator(MaxNLocator(integer=True))
+        at.grid(alpha=0.3)
+        if at.lines:
+            at.legend()
+    axes[0].set_ylabel("loss")
+    return figure
+
+
+def roc(outcomes: Outcomes, card: Card) -> Figure:
+    """Sensitivity against 1 - specificity: tumour or not, and each class against the rest."""
+    figure, at = _square()
+    at.plot([0, 1], [0, 1], color="grey", linestyle=":")
+    for name, (truth, values, groups) in _questions(outcomes, card).items():
+        metrics = card.metrics.tumour if name == TUMOUR else card.metrics.classes.get(name)
+        if metrics and metrics.auroc:
+            _draw(at, roc_curve(truth, values, groups), f"{name}, AUROC {metrics.auroc.value:.3f}")
+    at.set(xlabel="1 - specificity", ylabel="sensitivity")
+    if len(at.lines) > 1:
+        at.legend(loc="lower right", fontsize="small")
+    return figure
+
+
+def precision_recall(outcomes: Outcomes, card: Card) -> Figure:
+    """Precision against sensitivity: tumour or not, and each class against the rest."""
+    figure, at = _square()
+    for name, (truth, values, groups) in _questions(outcomes, card).items():
+        metrics = card.metrics.tumour if name == TUMOUR else card.metrics.classes.get(name)
+        if metrics and metrics.auprc:
+            curve = precision_recall_curve(truth, values, groups)
+            _draw(at, curve, f"{name}, AUPRC {metrics.auprc.value:.3f}")
+    at.set(xlabel="sensitivity", ylabel="precision", ylim=(0, 1.02))
+    if at.lines:
+        at.legend(loc="lower left", fontsize="small")
+    return figure
+
+
+def confusion(outcomes: Outcomes, classes: list[str]) -> Figure:
+    """How many images of each class were called what."""
+    counts = np.zeros((len(classes), len(classes)), np.int64)
+    known = outcomes.of(outcomes.labels >= 0)
+    np.add.at(counts, (known.labels, known.probabilities.argmax(1)), 1)
+    figure, at = _square()
+    at.imshow(counts, cmap="Blues")
+    for row, column in np.ndindex(counts.shape):
+        dark = counts[row, column] > counts.max() / 2
+        colour = "white" if dark else "black"
+        at.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour)
+    at.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
+    at.set_yticks(range(len(classes)), classes)
+    at.set(xlabel="called", ylabel="truth")
+    return figure
+
+
+def reliability(outcomes: Outcomes, card: Card) -> Figure:
+    """How often there is a tumour, by its probability (Guo et al. 2017)."""
+    values = tumour_scores(outcomes, card)
+    bins = bins_of(values)
+    filled = np.unique(bins)
+    share = [float(np.mean(bins == number)) for number in filled]
+    mean = [float(values[bins == number].mean()) for number in filled]
+    truth = [float(outcomes.truth[bins == number].mean()) for number in filled]
+    figure, at = _square()
+    at.plot([0, 1], [0, 1], color="grey", linestyle=":")
+    at.bar((filled + 0.5) / BINS, share, width=0.9 / BINS, alpha=0.25, label="images")
+    error = card.metrics.tumour.calibration_error
+    label = "tumours" if error is None else f"tumours, calibration error {error.value:.3f}"
+    at.plot(mean, truth, marker="o", label=label)
+    at.set(xlabel="probability of a tumour", ylabel="share", xlim=(0, 1), ylim=(0, 1.02))
+    at.legend(loc="upper left", fontsize="small")
+    return figure
+
+
+def scores(outcomes: Outcomes, rule: Rule) -> Figure:
+    """How many images have which probability of a tumour, and where the thresholds are."""
+    values = tumour_scores(outcomes, rule)
+    figure, at = _square()
+    sides = {"tumour": outcomes.truth, "no tumour": ~outcomes.truth}
+    edges = np.linspace(0, 1, 41)
+    for name, side in sides.items():
+        at.hist(values[side], bins=list(edges), alpha=0.6, label=f"{name}, {side.sum()}")
+    for threshold, style in ((rule.threshold, "--"), (rule.upper_threshold, ":")):
+        at.axvline(threshold, color="black", linestyle=style, label=f"threshold {threshold:.3f}")
+    at.set(xlabel="probability of a tumour", ylabel="images", xlim=(-0.01, 1.01), yscale="log")
+    at.legend(loc="upper center", fontsize="small")
+    return figure
+
+
+def _questions(outcomes: Outcomes, rule: Rule) -> dict[str, tuple[Flags, Doubles, Names]]:
+    """Truth, probability and group of the images, for each question that the plots ask."""
+    known = outcomes.of(outcomes.labels >= 0)
+    questions = {TUMOUR: (outcomes.truth, tumour_scores(outcomes, rule), outcomes.groups)}
+    for index, name in enumerate(rule.classes):
+        values = known.probabilities[:, index].astype(np.float64)
+        questions[name] = (known.labels == index, values, known.groups)
+    return questions
+
+
+def _draw(at: Axes, curve: Curve, label: str) -> None:
+    [line] = at.plot(curve.x, curve.y, label=label, linewidth=1.5)
+    at.fill_between(GRID, curve.low, curve.high, color=line.get_color(), alpha=0.15, linewidth=0)
+
+
+def _square() -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(4.8, 4.6), layout="constrained")
+    return figure, figure.subplots()

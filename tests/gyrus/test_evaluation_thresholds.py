@@ -1,0 +1,127 @@
+"""Thresholds that hold error rates."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gyrus.evaluation.thresholds import (
+    FALSE_ALARM_ALPHA,
+    MISS_ALPHA,
+    MOST_UNCERTAIN,
+    Thresholds,
+    choose_thresholds,
+)
+
+RESPLITS = 200
+
+
+def draw(
+    groups: int, *, skill: float, seed: int = 0, tumours: float = 0.6
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Tumour probabilities, truth and groups of one to five images, alike within a group."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(1, 6, groups)
+    truth = np.repeat(rng.random(groups) < tumours, sizes)
+    level = np.repeat(rng.normal(0, 1, groups), sizes) + rng.normal(0, 0.5, sizes.sum())
+    probability = 1 / (1 + np.exp(-(level + skill * np.where(truth, 1, -1))))
+    return probability, truth, np.repeat(np.arange(groups), sizes).astype(np.str_)
+
+
+def rate(wrong: np.ndarray, groups: np.ndarray) -> float:
+    """The mean over groups of the share that is wrong."""
+    _, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    return float(np.mean(np.bincount(inverse, wrong) / sizes))
+
+
+@pytest.mark.parametrize(
+    ("pool", "calibration", "skill"),
+    [(900, 300, 2.5), (900, 300, 1.9), (400, 100, 2.2), (200, 40, 2.5), (900, 300, 4.0)],
+)
+def test_both_rates_are_held_over_many_resplits(pool: int, calibration: int, skill: float) -> None:
+    tumour, truth, groups = draw(pool, skill=skill)
+    rng = np.random.default_rng(1)
+    misses, alarms, uncertain = [], [], []
+    for _ in range(RESPLITS):
+        chosen = rng.permutation(pool)[:calibration].astype(np.str_)
+        calibrates = np.isin(groups, chosen)
+        found = choose_thresholds(tumour[calibrates], truth[calibrates], groups[calibrates])
+        p, t, g = tumour[~calibrates], truth[~calibrates], groups[~calibrates]
+        between = (p >= found.threshold) & (p < found.upper_threshold)
+        uncertain.append(rate(between, g) - MOST_UNCERTAIN)
+        assert found.misses.held is not None
+        misses.append(rate((p < found.threshold)[t], g[t]) - found.misses.held)
+        if found.false_alarms.held is not None:
+            alarmed = rate((p >= found.upper_threshold)[~t], g[~t])
+            alarms.append(alarmed - found.false_alarms.held)
+    assert len(alarms) > RESPLITS / 2
+    for excess in (misses, alarms, uncertain):
+        assert np.mean(excess) <= 3 * np.std(excess) / np.sqrt(len(excess))
+
+
+def test_of_what_can_be_told_apart_nothing_is_uncertain() -> None:
+    tumour = np.array([0.1, 0.2, 0.9, 0.95])
+    truth = np.array([False, False, True, True])
+    found = choose_thresholds(tumour, truth, np.array(list("abcd")))
+    assert found.threshold == found.upper_threshold == pytest.approx(0.55)
+    shifted = choose_thresholds(tumour / 10, truth, np.array(list("abcd")))
+    assert shifted.threshold == shifted.upper_threshold == pytest.approx(0.055)
+
+
+def test_few_groups_hold_the_least_that_they_can() -> None:
+    tumour, truth, groups = draw(30, skill=1.0)
+    found = choose_thresholds(tumour, truth, groups)
+    assert found.misses.groups == len(set(groups[truth].tolist())) < 30
+    assert found.misses.held == 1 / (found.misses.groups + 1) > found.misses.asked == MISS_ALPHA
+    assert found.threshold < tumour[truth].min()
+
+
+def test_a_band_that_is_too_wide_is_cut_and_lets_false_alarms_go() -> None:
+    tumour, truth, groups = draw(400, skill=0.7)
+    found = choose_thresholds(tumour, truth, groups)
+    assert (found.misses.held, found.false_alarms.held) == (MISS_ALPHA, None)
+    between = (tumour >= found.threshold) & (tumour < found.upper_threshold)
+    assert 0.05 < rate(between, groups) <= MOST_UNCERTAIN
+
+
+def test_a_group_counts_once_however_many_images_it_has() -> None:
+    rng = np.random.default_rng(0)
+    tumour = np.concatenate([rng.uniform(0.6, 1, 300), [0.1], rng.uniform(0, 0.3, 300)])
+    truth = np.arange(601) < 301
+    groups = np.arange(601).astype(np.str_)
+    once = choose_thresholds(tumour, truth, groups)
+    copied = np.concatenate([[300] * 50, np.arange(601)])
+    assert choose_thresholds(tumour[copied], truth[copied], groups[copied]) == once
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([0.0, 1e-7, 0.2, 0.5, 0.8, float(np.float32(0.9999999)), 1.0])
+            | st.floats(0, 1, width=32),
+            st.booleans(),
+            st.integers(0, 20),
+        ),
+        min_size=1,
+        max_size=60,
+    )
+)
+def test_thresholds_keep_what_they_say_on_what_they_were_chosen_on(
+    rows: list[tuple[float, bool, int]],
+) -> None:
+    tumour = np.array([row[0] for row in rows])
+    truth = np.array([row[1] for row in rows])
+    groups = np.array([str(row[2]) for row in rows])
+    found = choose_thresholds(tumour, truth, groups)
+    assert isinstance(found, Thresholds)
+    assert 0 <= found.threshold <= found.upper_threshold
+    for wrong, of, risk in (
+        (tumour < found.threshold, truth, found.misses),
+        (tumour >= found.upper_threshold, ~truth, found.false_alarms),
+    ):
+        assert risk.groups == len(set(groups[of].tolist()))
+        if risk.groups and risk.held is not None:
+            n = risk.groups
+            assert (n * rate(wrong[of], groups[of]) + 1) / (n + 1) <= risk.held + 1e-9
+    assert found.false_alarms.asked == FALSE_ALARM_ALPHA
