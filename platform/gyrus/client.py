@@ -85,10 +85,16 @@ class ReplicaClient(_Client):
     def classify(self, image: bytes) -> dict[str, Any]:
         """Classify one encoded image.
 
+        Inference is pure: a call that a lost replica dropped is made once more.
+
         Raises:
             GyrusError: the image cannot be used, no model is loaded, or no replica answers.
         """
-        return dict(self._send("POST", "/classify", content=image).json())
+        try:
+            response = self._send("POST", "/classify", content=image)
+        except Unavailable:
+            response = self._send("POST", "/classify", content=image)
+        return dict(response.json())
 
 
 def error_of(response: httpx.Response) -> GyrusError:

@@ -1,4 +1,4 @@
-"""`gyrus up`, `down`, `status`, `predict`, `user` and `version`."""
+"""`gyrus up`, `down`, `status`, `user` and `version`."""
 
 import os
 import signal
@@ -16,7 +16,6 @@ from gyrus.errors import GyrusError, InputError, Unavailable
 users = typer.Typer(no_args_is_help=True)
 
 STOP_S = 90.0
-SYNTHETIC = "Trained on generated images only: this shows how Gyrus works, no more."
 
 
 def up(
@@ -84,38 +83,6 @@ def status(home: Home = None, as_json: AsJson = False) -> None:
         print(f"Gyrus runs at {instance.url} (process {instance.pid})\n{message}")
     if instance is None:
         raise typer.Exit(1)
-
-
-def predict(
-    file: Annotated[Path, typer.Argument(help="JPEG, PNG, TIFF, BMP or DICOM.")],
-    home: Home = None,
-    as_json: AsJson = False,
-) -> None:
-    """Classify one image with the running replicas; nothing is kept of it."""
-    from gyrus.client import ReplicaClient
-    from gyrus.launch.instance import RunFolder
-
-    try:
-        image = file.read_bytes()
-    except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror}.") from error
-    folder = RunFolder(settings_of(home).home)
-    instance = folder.running()
-    if instance is None:
-        raise Unavailable("Gyrus is not running here. Start it with `gyrus up`.")
-    with ReplicaClient(instance.serve_url, secret=folder.serve_secret.read_text()) as replica:
-        answer = replica.classify(image)
-    if as_json:
-        print_json(answer)
-        return
-    model = answer["model"]
-    ranked = sorted(answer["probabilities"].items(), key=lambda one: -one[1])
-    print(f"{answer['decision'].replace('_', ' ')}: most likely {answer['label']}")
-    for name, probability in ranked:
-        print(f"  {name:<14} {probability:6.1%}")
-    print(f"model version {model['version']} ({model['architecture']}). Not a medical device.")
-    if model["synthetic"]:
-        print(SYNTHETIC)
 
 
 @users.command("add")
