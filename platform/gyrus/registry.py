@@ -8,7 +8,8 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -146,6 +147,28 @@ class Registry:
         number = self._champion_number()
         found = None if number is None else self._find(number)
         return None if found is None else self._describe(found, number)
+
+    @contextmanager
+    def fetched(self, model: ModelVersion) -> Iterator[Path]:
+        """The folder of a version's bundle, on this machine while the block lasts.
+
+        Raises:
+            InvalidBundle: it is damaged.
+        """
+        if model.bundle is not None:
+            verify(model.bundle, model.digest)
+            yield model.bundle
+            return
+        from mlflow.artifacts import download_artifacts
+
+        with TemporaryDirectory() as folder:
+            bundle = Path(
+                download_artifacts(
+                    artifact_uri=model.source, dst_path=folder, tracking_uri=self.tracking_uri
+                )
+            )
+            verify(bundle, model.digest)
+            yield bundle
 
     def promote(self, version: int) -> ModelVersion:
         """Make a version champion.

@@ -45,6 +45,9 @@ def test_a_model_goes_from_a_training_to_the_replicas_without_a_shared_volume(
 
     assert gateway.get(2) == second.model_copy(update={"champion": False})
     assert second.bundle is None
+    with gateway.fetched(second) as fetched:
+        assert (fetched / "model.onnx").read_bytes() == b"2"
+    assert not fetched.exists()
 
     [card] = [file for file in artifacts.rglob(CARD) if "2" in _graph(file)]
     (card.parent / "model.onnx").write_bytes(b"changed")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import typer
 from pydantic import ValidationError
 
-from gyrus.cli import bootstrap, data, jobs, models, predict, running, train
+from gyrus.cli import bootstrap, data, evaluate, jobs, models, predict, running, train
 from gyrus.errors import GyrusError, InputError
 from gyrus.settings import PlatformSettings
 
@@ -27,6 +27,7 @@ app.add_typer(data.app, name="data", help="Make, read in and list datasets.")
 app.command("train")(train.train)
 app.add_typer(jobs.app, name="jobs", help="List, follow and cancel trainings.")
 app.add_typer(models.app, name="models", help="List models, and choose the one that is served.")
+app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.add_typer(running.users, name="user", help="Users of the page and the API.")
 app.command("version")(running.version)

@@ -1,0 +1,109 @@
+"""`gyrus evaluate`."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from gyrus.cli.options import AsJson, Home, print_json, print_table, settings_of
+from gyrus.errors import InputError
+
+if TYPE_CHECKING:
+    from gyrus.evaluation.report import Report
+    from gyrus.metrics import Metrics
+
+COLUMNS = ("sensitivity", "specificity", "auroc")
+"""What is told of classes and sources; `--json` has it all."""
+
+
+def evaluate(
+    version: Annotated[int, typer.Argument(help="The model's version; see `models list`.")],
+    dataset: Annotated[str, typer.Option(help="The dataset's name; see `data list`.")],
+    split: Annotated[
+        Literal["test", "all"],
+        typer.Option(help="Its test split, or all that the model does not know."),
+    ] = "test",
+    unchecked: Annotated[
+        bool,
+        typer.Option("--unchecked", help="Also if what the model learnt from is not here."),
+    ] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how good a model is on a dataset; images that it may have learnt from are left out."""
+    from rich.console import Console
+
+    from gyrus.bundle import ONNX
+    from gyrus.cli.display import Display
+    from gyrus.datasets import Dataset, list_datasets
+    from gyrus.evaluation.report import evaluate_version
+    from gyrus.evaluation.seen import find_trained
+    from gyrus.registry import Registry, be_impatient
+
+    settings = settings_of(home)
+    opened = Dataset.open(settings.datasets / dataset)
+    be_impatient()
+    registry = Registry(settings.registry_uri, settings.home)
+    model = registry.get(version)
+    copies = settings.home / "cache"
+    known = [*list_datasets(settings.datasets), *list_datasets(copies)]
+    trained = find_trained(model.card, known)
+    if trained is None and not unchecked:
+        raise InputError(
+            f"Model version {version} was trained on {model.card.dataset}, which is not here as it "
+            "was then: nobody can say which images it knows. Bring that dataset here, or say "
+            "--unchecked if you are sure."
+        )
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    with registry.fetched(model) as bundle, Display(console) as display:
+        display.stage("Looking for images that the model knows")
+        report = evaluate_version(
+            model,
+            bundle / ONNX,
+            opened,
+            trained,
+            split=split,
+            progress=lambda done, of: display.count("Evaluating", done, of),
+        )
+    for line in _warnings(report):
+        console.print(f"gyrus: {line}", markup=False)
+    if as_json:
+        print_json(report.model_dump(mode="json"))
+    else:
+        _show(report)
+
+
+def _warnings(report: "Report") -> list[str]:
+    if report.seen is None:
+        return [
+            "Nobody looked whether the model was trained on these images or on copies of them: "
+            "the figures may be too good."
+        ]
+    if report.seen:
+        return [
+            f"{report.seen} images were left out: the model may have learnt from them, or from "
+            "copies of them."
+        ]
+    return []
+
+
+def _show(report: "Report") -> None:
+    tumour = report.evaluation.tumour
+    print(
+        f"Model version {report.version} ({report.architecture}) on {report.dataset}, "
+        f"{report.split}: {tumour.images} images in {tumour.groups} groups"
+    )
+    for name, one in tumour.estimates().items():
+        print(f"  {name:<18} {one.describe()}")
+    for title, blocks in (
+        ("class", report.evaluation.classes),
+        ("source", report.evaluation.sources),
+    ):
+        if blocks:
+            print()
+            print_table([_row(title, name, metrics) for name, metrics in blocks.items()])
+
+
+def _row(title: str, name: str, metrics: "Metrics") -> dict[str, object]:
+    known = metrics.estimates()
+    figures = {one: known[one].describe() if one in known else "" for one in COLUMNS}
+    return {title: name, "images": metrics.images, **figures}

@@ -1,0 +1,36 @@
+"""The graph of a bundle, run in this process."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gyrus.evaluation.outcomes import Floats, Labels
+
+BATCH = 64
+
+
+def infer(
+    graph: Path,
+    images: NDArray[np.uint8],
+    rows: Labels,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Floats, Floats]:
+    """Probabilities (n, K) and distances (n,) of the `rows` of `images`, (N, 224, 224) uint8.
+
+    `progress` gets how many are done, of how many.
+    """
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+    probabilities, distances = [], []
+    for start in range(0, len(rows), BATCH):
+        batch = images[rows[start : start + BATCH]][..., None]
+        one, other = session.run(["probabilities", "distance"], {"images": batch})
+        probabilities.append(one)
+        distances.append(other)
+        if progress:
+            progress(start + len(batch), len(rows))
+    return np.concatenate(probabilities), np.concatenate(distances)

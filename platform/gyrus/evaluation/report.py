@@ -1,0 +1,110 @@
+"""A registered model on a dataset that it need not have been trained on."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel
+
+from gyrus.bundle import Rule
+from gyrus.datasets import Dataset
+from gyrus.datasets.dataset import LEFT_OUT
+from gyrus.datasets.labels import common_classes
+from gyrus.errors import InvalidDataset
+from gyrus.evaluation.inference import infer
+from gyrus.evaluation.measures import evaluate
+from gyrus.evaluation.outcomes import Flags, Outcomes
+from gyrus.evaluation.seen import seen
+from gyrus.metrics import Evaluation
+from gyrus.registry import ModelVersion
+
+Split = Literal["test", "all"]
+
+
+class Report(BaseModel):
+    """How good a version is on a dataset.
+
+    `seen` are the images that were left out because the model may have learnt from them or from
+    copies of them; None where nobody looked.
+    """
+
+    version: int
+    digest: str
+    architecture: str
+    dataset: str
+    dataset_digest: str
+    split: Split
+    seen: int | None
+    evaluation: Evaluation
+
+
+def evaluate_version(
+    model: ModelVersion,
+    graph: Path,
+    dataset: Dataset,
+    trained: Dataset | None,
+    *,
+    split: Split = "test",
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Evaluate a model, whose ONNX `graph` is here, on a split of a dataset, or on `all` of it.
+
+    `trained` is what the model learnt from: images that it may know are left out. None says that
+    nobody looks. `progress` gets how many images are done, of how many.
+
+    Raises:
+        InvalidDataset: no image is left.
+    """
+    splits = np.array(dataset.column("split"))
+    wanted = splits != LEFT_OUT if split == "all" else splits == split
+    known = np.zeros_like(wanted) if trained is None else seen(dataset, trained, model.card)
+    rows = np.flatnonzero(wanted & ~known)
+    if not len(rows):
+        raise InvalidDataset(
+            f"Of {split_name(split, dataset)} no image is left that model version {model.version} "
+            f"does not know: {np.sum(wanted)} are in it, and it may have learnt from all of them, "
+            "or from copies."
+        )
+    probabilities, distances = infer(graph, dataset.images, rows, progress=progress)
+    outcomes = Outcomes(
+        probabilities=probabilities,
+        distances=distances,
+        allowed=allowed_classes(dataset, model.card)[rows],
+        truth=dataset.truth[rows],
+        groups=dataset.groups[rows],
+        sources=dataset.sources[rows],
+    )
+    return Report(
+        version=model.version,
+        digest=model.digest,
+        architecture=model.card.architecture,
+        dataset=dataset.name,
+        dataset_digest=dataset.digest,
+        split=split,
+        seen=None if trained is None else int(np.sum(wanted & known)),
+        evaluation=evaluate(outcomes, model.card),
+    )
+
+
+def split_name(split: Split, dataset: Dataset) -> str:
+    """What people call a split of a dataset."""
+    return f"all of {dataset.name}" if split == "all" else f"the {split} split of {dataset.name}"
+
+
+def allowed_classes(dataset: Dataset, rule: Rule) -> Flags:
+    """The classes (N, K) of a model that the label of each image allows.
+
+    Labels mean what they would mean if the dataset were merged with the one that the model was
+    trained on. One that names a kind which the model does not know allows every class of its side:
+    it only says whether there is a tumour.
+    """
+    common = common_classes([*rule.classes, *dataset.label_classes])
+    tumour = np.isin(rule.classes, rule.tumour_classes)
+    allowed = {}
+    for label, classes in dataset.label_classes.items():
+        side = tumour == (not set(dataset.tumour_classes).isdisjoint(classes))
+        named = [not set(common[label]).isdisjoint(common[name]) for name in rule.classes]
+        both = side & np.array(named)
+        allowed[label] = both if both.any() else side
+    return np.array([allowed[label] for label in dataset.column("label")], np.bool_)

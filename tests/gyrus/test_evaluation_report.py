@@ -1,0 +1,142 @@
+"""Registered models on datasets that they know, know in part, or do not know."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from gyrus import phantom
+from gyrus.datasets import Dataset, import_folder
+from gyrus.errors import InvalidDataset
+from gyrus.evaluation.report import allowed_classes, evaluate_version
+from gyrus.evaluation.seen import find_trained, seen
+from gyrus.registry import ModelVersion
+from tests.bundles import CARD
+from tests.graphs import write_graph
+from tests.gyrus.outcomes import CLASSES, RULE
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """A generated dataset that is large enough to have every class in every split."""
+    folder: Path = tmp_path_factory.mktemp("datasets")
+    return phantom.generate(folder, name="small", patients=32, slices=2, seed=5)
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path: Path = tmp_path_factory.mktemp("graph") / "model.onnx"
+    write_graph(path)
+    return path
+
+
+def trained_on(dataset: Dataset, **changes: object) -> ModelVersion:
+    given = {
+        **CARD.model_dump(),
+        **RULE.model_dump(),
+        "dataset_digest": dataset.digest,
+        "split_digest": dataset.split_digest,
+        **changes,
+    }
+    return ModelVersion(
+        version=3,
+        digest="d",
+        source="",
+        bundle=None,
+        card=given,
+        created_at=datetime.now(UTC),
+        champion=False,
+    )
+
+
+def other_set(small: Dataset, folder: Path, rows: list[int]) -> Dataset:
+    """A yes/no set with some images of `small`, as JPEG in another size, and new ones."""
+    new = phantom.generate(folder, name="new", patients=24, slices=1, seed=77)
+    drawn = [(new.images[row], new.truth[row], f"new{row}.png") for row in range(24)]
+    for row in rows:
+        image = cv2.resize(np.asarray(small.images[row]), (200, 200))
+        drawn.append((image, small.truth[row], f"old{row}.jpg"))
+    for image, truth, name in drawn:
+        target = folder / "files" / ("yes" if truth else "no")
+        target.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(target / name), np.asarray(image))
+    return import_folder(folder / "files", folder, "yesno")
+
+
+def test_a_model_is_evaluated_on_the_test_split_of_its_own_dataset(
+    small: Dataset, graph: Path
+) -> None:
+    model, told = trained_on(small), []
+    report = evaluate_version(
+        model, graph, small, small, progress=lambda done, of: told.append((done, of))
+    )
+    test = small.split("test")
+    assert (report.seen, report.evaluation.tumour.images) == (0, len(test))
+    assert report.evaluation.tumour.groups == len(set(small.groups[test].tolist()))
+    assert list(report.evaluation.classes) == CLASSES
+    assert told[-1] == (len(test), len(test))
+    everything = evaluate_version(model, graph, small, small, split="all")
+    assert everything.seen == len(small.images) - len(test)
+    assert everything.evaluation == report.evaluation
+
+
+def test_copies_of_what_a_model_learnt_from_are_left_out(
+    small: Dataset, graph: Path, tmp_path: Path
+) -> None:
+    learnt, test = small.split("train")[:6].tolist(), small.split("test")[:3].tolist()
+    other = other_set(small, tmp_path, [*learnt, *test])
+    model = trained_on(small)
+    known = seen(other, small, model.card)
+    sources = np.array(other.column("source"))
+    assert {name for name in sources[known] if "old" in name} == {
+        name for name in sources if any(f"old{row}." in name for row in learnt)
+    }
+    report = evaluate_version(model, graph, other, small, split="all")
+    assert report.seen == known.sum() >= len(learnt)
+    assert report.evaluation.tumour.images == (~known).sum()
+    unchecked = evaluate_version(model, graph, other, None, split="all")
+    assert (unchecked.seen, unchecked.evaluation.tumour.images) == (None, len(other.images))
+
+
+def test_of_another_split_than_the_model_had_nothing_is_safe(small: Dataset, graph: Path) -> None:
+    held_out = trained_on(small, split_digest="of a fold")
+    with pytest.raises(InvalidDataset, match="no image is left"):
+        evaluate_version(held_out, graph, small, small)
+
+
+def test_what_a_model_was_trained_on_is_found_by_its_digest(small: Dataset) -> None:
+    assert find_trained(trained_on(small).card, [small]) is small
+    assert find_trained(trained_on(small, dataset_digest="other").card, [small]) is None
+
+
+def test_coarse_labels_say_tumour_or_not_only(small: Dataset, graph: Path, tmp_path: Path) -> None:
+    other = other_set(small, tmp_path, [])
+    allowed = allowed_classes(other, RULE)
+    tumours = np.array(CLASSES) != "notumor"
+    yes = np.array(other.column("label")) == "yes"
+    assert (allowed[yes] == tumours).all() and (allowed[~yes] == ~tumours).all()
+    found = evaluate_version(trained_on(small), graph, other, small, split="all").evaluation
+    assert found.tumour.auroc is not None
+    assert list(found.classes) == ["notumor"]
+
+
+def test_fine_labels_fit_a_model_of_tumour_or_not(small: Dataset) -> None:
+    rule = RULE.model_copy(update={"classes": ["no", "yes"], "tumour_classes": ["yes"]})
+    allowed = allowed_classes(small, rule)
+    assert (allowed[:, 1] == small.truth).all() and (allowed.sum(1) == 1).all()
+
+
+def test_a_kind_that_the_model_does_not_know_is_still_a_tumour(small: Dataset) -> None:
+    rule = RULE.model_copy(
+        update={
+            "classes": ["glioma", "no", "schwannoma"],
+            "tumour_classes": ["glioma", "schwannoma"],
+        }
+    )
+    allowed = allowed_classes(small, rule)
+    labels = np.array(small.column("label"))
+    assert (allowed[labels == "glioma"] == [True, False, False]).all()
+    assert (allowed[labels == "pituitary"] == [True, False, True]).all()
+    assert (allowed[labels == "notumor"] == [False, True, False]).all()
