@@ -143,6 +143,15 @@ def test_what_the_images_cannot_tell_is_left_open() -> None:
     assert "auroc" not in found.flat()
 
 
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 6), st.integers(1, 4), st.integers(0, 2**32 - 1))
+def test_few_images_have_figures_as_far_as_they_go(count: int, groups: int, seed: int) -> None:
+    found = evaluate(draw_outcomes(count, groups=groups, seed=seed), RULE)
+    for metrics in (found.tumour, *found.classes.values(), *found.sources.values()):
+        for one in metrics.estimates().values():
+            assert 0 <= one.low <= one.value <= one.high <= 1
+
+
 def test_groups_are_drawn_whole_and_as_many_as_there_are() -> None:
     groups = np.array(list("aaabbcdddd"))
     [weights] = draws(groups, count=50)
