@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gyrus.evaluation.calibration import fit_temperature, softmax
+from gyrus.evaluation.outcomes import tumour_probability
 from gyrus.evaluation.thresholds import (
     FALSE_ALARM_ALPHA,
     MISS_ALPHA,
@@ -57,6 +59,25 @@ def test_both_rates_are_held_over_many_resplits(pool: int, calibration: int, ski
     assert len(alarms) > RESPLITS / 2
     for excess in (misses, alarms, uncertain):
         assert np.mean(excess) <= 3 * np.std(excess) / np.sqrt(len(excess))
+
+
+def test_misses_are_held_although_the_temperature_comes_from_the_same_images() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 4, 600)
+    logits = (3 * (rng.normal(size=(600, 4)) + 3 * np.eye(4)[labels])).astype(np.float32)
+    allowed, truth, groups = np.eye(4, dtype=np.bool_)[labels], labels > 0, np.arange(600)
+    excess = []
+    for _ in range(RESPLITS // 2):
+        order = rng.permutation(600)
+        calibrates, tests = order[:200], order[200:]
+        temperature = fit_temperature(logits[calibrates], allowed[calibrates])
+        tumour = tumour_probability(softmax(logits / temperature), [1, 2, 3])
+        found = choose_thresholds(
+            tumour[calibrates], truth[calibrates], groups[calibrates].astype(np.str_)
+        )
+        excess.append(np.mean(tumour[tests][truth[tests]] < found.threshold) - MISS_ALPHA)
+    assert np.mean(excess) <= 3 * np.std(excess) / np.sqrt(len(excess))
+    assert np.mean(excess) > -0.012  # it is not held by calling all a tumour
 
 
 def test_of_what_can_be_told_apart_nothing_is_uncertain() -> None:
