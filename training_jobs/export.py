@@ -77,7 +77,7 @@ def export_bundle(
         misses=thresholds.misses,
         false_alarms=thresholds.false_alarms,
         temperature=temperature,
-        metrics=evaluate(outcomes, rule),
+        metrics=evaluate((outcomes, rule)),
         images=dataset.counts,
         dataset=dataset.name,
         dataset_digest=dataset.digest,

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
+from gyrus.errors import InvalidDataset
+from gyrus.evaluation.folds import OUTCOMES, pool
 from gyrus.evaluation.measures import binary_figures, evaluate
-from gyrus.evaluation.outcomes import decisions
+from gyrus.evaluation.outcomes import Outcomes, decisions
 from gyrus.evaluation.resampling import draws
 from tests.gyrus.outcomes import CLASSES, RULE, draw_outcomes
 
@@ -44,9 +47,37 @@ def test_calibration_error_of_a_model_that_is_too_sure() -> None:
     assert figures["calibration_error"] == pytest.approx(0.35)
 
 
+def test_figures_of_folds_are_those_of_all_their_images_each_by_its_own_rule() -> None:
+    first, second = draw_outcomes(120, seed=1), draw_outcomes(80, seed=2)
+    second = replace(second, groups=np.char.add("other", second.groups))
+    strict = RULE.model_copy(update={"threshold": 0.55})
+    together = evaluate((first, RULE), (second, strict)).tumour
+    alone = [evaluate((first, RULE)).tumour, evaluate((second, strict)).tumour]
+    assert together.images == 200
+    assert together.groups == sum(one.groups for one in alone)
+    counts = [(one.images, one.uncertain) for one in alone]
+    expected = sum(images * share.value for images, share in counts if share is not None) / 200
+    assert together.uncertain is not None
+    assert together.uncertain.value == pytest.approx(expected, abs=1e-4)
+
+
+def test_outcomes_are_kept_with_the_rule_that_decides(tmp_path: Path) -> None:
+    outcomes = draw_outcomes(30)
+    outcomes.save(tmp_path / OUTCOMES, RULE)
+    found, rule = Outcomes.load(tmp_path / OUTCOMES)
+    assert rule == RULE
+    for name, value in vars(outcomes).items():
+        assert np.array_equal(getattr(found, name), value), name
+    pooled = pool({"1/1": tmp_path})
+    assert pooled.folds["1/1"] == pooled.together == evaluate((outcomes, RULE))
+    (tmp_path / OUTCOMES).write_bytes(b"none of ours")
+    with pytest.raises(InvalidDataset, match=OUTCOMES):
+        pool({"1/1": tmp_path})
+
+
 def test_figures_are_plain_counts() -> None:
     outcomes = draw_outcomes(200)
-    found = evaluate(outcomes, RULE)
+    found = evaluate((outcomes, RULE))
     tumour = outcomes.probabilities[:, [0, 1, 3]].sum(1)
     called = tumour >= RULE.threshold
     sure = outcomes.distances <= RULE.distance_limit
@@ -97,8 +128,8 @@ def test_images_of_several_possible_classes_count_only_for_tumour_or_not() -> No
     outcomes = draw_outcomes(300)
     vague = outcomes.truth & (np.arange(300) < 150)
     allowed = outcomes.allowed | (vague[:, None] & (np.arange(4) != 2))
-    found = evaluate(replace(outcomes, allowed=allowed), RULE)
-    exact = evaluate(outcomes, RULE)
+    found = evaluate((replace(outcomes, allowed=allowed), RULE))
+    exact = evaluate((outcomes, RULE))
     assert found.tumour.auroc == exact.tumour.auroc
     assert found.tumour.miss_rate == exact.tumour.miss_rate
     assert found.classes["glioma"].images == 300 - vague.sum()
@@ -111,16 +142,16 @@ def test_intervals_are_wider_where_few_groups_have_many_images() -> None:
     outcomes = draw_outcomes(50)
     rows = np.repeat(np.arange(50), 8)
     copied = outcomes.of(rows)  # eight copies of each
-    alone = evaluate(replace(copied, groups=np.arange(400).astype(np.str_)), RULE).tumour.auroc
-    grouped = evaluate(copied, RULE).tumour.auroc
-    single = evaluate(outcomes, RULE).tumour.auroc
+    alone = evaluate((replace(copied, groups=np.arange(400).astype(np.str_)), RULE)).tumour.auroc
+    grouped = evaluate((copied, RULE)).tumour.auroc
+    single = evaluate((outcomes, RULE)).tumour.auroc
     assert alone and grouped and single
     assert grouped.high - grouped.low > 2 * (alone.high - alone.low)
     assert (grouped.low, grouped.high) == pytest.approx((single.low, single.high), abs=0.01)
 
 
 def test_perfect_figures_have_an_interval_too() -> None:
-    perfect = evaluate(draw_outcomes(60, skill=50, groups=20), RULE).tumour
+    perfect = evaluate((draw_outcomes(60, skill=50, groups=20), RULE)).tumour
     assert perfect.auroc and perfect.auroc.value == 1
     assert perfect.sensitivity and perfect.miss_rate
     assert perfect.sensitivity.value == perfect.sensitivity.high == 1
@@ -130,13 +161,13 @@ def test_perfect_figures_have_an_interval_too() -> None:
 
 
 def test_interval_of_a_guess_holds_one_half() -> None:
-    auroc = evaluate(draw_outcomes(400, skill=0), RULE).tumour.auroc
+    auroc = evaluate((draw_outcomes(400, skill=0), RULE)).tumour.auroc
     assert auroc and auroc.low < 0.5 < auroc.high
 
 
 def test_what_the_images_cannot_tell_is_left_open() -> None:
     outcomes = draw_outcomes(40)
-    found = evaluate(outcomes.of(outcomes.labels == 0), RULE)
+    found = evaluate((outcomes.of(outcomes.labels == 0), RULE))
     assert found.tumour.auroc is found.tumour.specificity is found.tumour.false_alarm_rate is None
     assert found.tumour.sensitivity is not None
     assert list(found.classes) == ["glioma"]
@@ -146,7 +177,7 @@ def test_what_the_images_cannot_tell_is_left_open() -> None:
 @settings(deadline=None, max_examples=30)
 @given(st.integers(1, 6), st.integers(1, 4), st.integers(0, 2**32 - 1))
 def test_few_images_have_figures_as_far_as_they_go(count: int, groups: int, seed: int) -> None:
-    found = evaluate(draw_outcomes(count, groups=groups, seed=seed), RULE)
+    found = evaluate((draw_outcomes(count, groups=groups, seed=seed), RULE))
     for metrics in (found.tumour, *found.classes.values(), *found.sources.values()):
         for one in metrics.estimates().values():
             assert 0 <= one.low <= one.value <= one.high <= 1
@@ -162,5 +193,5 @@ def test_groups_are_drawn_whole_and_as_many_as_there_are() -> None:
 def test_a_thousand_draws_of_a_thousand_images_take_seconds() -> None:
     outcomes = draw_outcomes(1000, groups=700)
     started = time.process_time()
-    evaluate(outcomes, RULE)
+    evaluate((outcomes, RULE))
     assert time.process_time() - started < 20

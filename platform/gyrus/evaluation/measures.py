@@ -1,6 +1,7 @@
 """The figures of a model: tumour or not, by class and by source."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,19 +17,49 @@ Share = tuple[Flags, Flags]
 """How many of the second are of the first: of the tumours, those that were found."""
 
 
-def evaluate(outcomes: Outcomes, rule: Rule) -> Evaluation:
-    """All figures of a model that decides by `rule`.
+@dataclass(frozen=True)
+class _Answers:
+    """Outcomes, the probability of a tumour, whether it is found, and the decision, each (N,)."""
 
-    Images whose label allows several classes count where only tumour or not is asked.
+    outcomes: Outcomes
+    scores: Doubles
+    called: Flags
+    said: Names
+
+    def of(self, rows: Flags) -> "_Answers":
+        return _Answers(
+            self.outcomes.of(rows), self.scores[rows], self.called[rows], self.said[rows]
+        )
+
+
+def evaluate(*parts: tuple[Outcomes, Rule]) -> Evaluation:
+    """All figures of a model and the rule by which it decides.
+
+    Of several, such as those of folds, that are asked about different images but have the same
+    classes, the figures over all images. Images whose label allows several classes count where only
+    tumour or not is asked.
     """
+    answers = _answers(parts)
+    outcomes, classes = answers.outcomes, parts[0][1].classes
     known = outcomes.of(outcomes.labels >= 0)
     names = np.unique(outcomes.sources)
-    by_source = {name: outcomes.of(outcomes.sources == name) for name in names.tolist()}
-    present = {name: index for index, name in enumerate(rule.classes) if index in known.labels}
+    by_source = {name: answers.of(outcomes.sources == name) for name in names.tolist()}
+    present = {name: index for index, name in enumerate(classes) if index in known.labels}
     return Evaluation(
-        tumour=_tumour(outcomes, rule),
+        tumour=_tumour(answers),
         classes={name: _one_class(known, index) for name, index in present.items()},
-        sources={name: _tumour(one, rule) for name, one in by_source.items() if len(names) > 1},
+        sources={name: _tumour(one) for name, one in by_source.items() if len(names) > 1},
+    )
+
+
+def _answers(parts: Sequence[tuple[Outcomes, Rule]]) -> _Answers:
+    scores = [tumour_scores(*part) for part in parts]
+    pairs = zip(scores, parts, strict=True)
+    return _Answers(
+        outcomes=Outcomes.joined([outcomes for outcomes, _ in parts]),
+        scores=np.concatenate(scores),
+        called=np.concatenate([score >= rule.threshold for score, (_, rule) in pairs]),
+        said=np.concatenate([decisions(*part) for part in parts]),
     )
 
 
@@ -64,9 +95,9 @@ def binary_figures(truth: Flags, scores: Doubles, weights: Weights) -> Figures:
         }
 
 
-def _tumour(outcomes: Outcomes, rule: Rule) -> Metrics:
-    truth, scores = outcomes.truth, tumour_scores(outcomes, rule)
-    said = decisions(outcomes, rule)
+def _tumour(answers: _Answers) -> Metrics:
+    outcomes, said = answers.outcomes, answers.said
+    truth = outcomes.truth
     everything = np.ones_like(truth)
     right = outcomes.probabilities.argmax(1) == outcomes.labels
     shares = {
@@ -75,7 +106,7 @@ def _tumour(outcomes: Outcomes, rule: Rule) -> Metrics:
         "false_alarm_rate": (said == "tumour", ~truth),
         "uncertain": (said == "uncertain", everything),
     }
-    return _metrics(outcomes.groups, truth, scores, scores >= rule.threshold, shares)
+    return _metrics(outcomes.groups, truth, answers.scores, answers.called, shares)
 
 
 def _one_class(outcomes: Outcomes, index: int) -> Metrics:

@@ -1,18 +1,25 @@
 """What a model says of images, beside what is true of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from gyrus.bundle import Rule
+from gyrus.errors import InvalidDataset
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Labels = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 Names = NDArray[np.str_]
+
+RULE = b"rule"
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,33 @@ class Outcomes:
     def labels(self) -> Labels:
         """The class of each image (N,), or -1 where its label does not say which."""
         return np.where(self.allowed.sum(1) == 1, self.allowed.argmax(1), -1).astype(np.int64)
+
+    def save(self, path: Path, rule: Rule) -> None:
+        """Write them, and the rule that decides by them, into a Parquet file."""
+        columns = {name: list(value) for name, value in vars(self).items()}
+        table = pa.table(columns).replace_schema_metadata({RULE: rule.model_dump_json()})
+        pq.write_table(table, path)
+
+    @classmethod
+    def load(cls, path: Path) -> tuple["Outcomes", Rule]:
+        """Read what `save` wrote.
+
+        Raises:
+            InvalidDataset: the file is damaged or none of ours.
+        """
+        try:
+            table = pq.read_table(path)
+            rule = Rule.model_validate_json(table.schema.metadata[RULE])
+            columns = {name: np.array(table[name].to_pylist()) for name in table.column_names}
+            return cls(**columns), rule
+        except (OSError, pa.ArrowException, KeyError, TypeError, ValidationError) as error:
+            raise InvalidDataset(f"{path} holds no readable outcomes.") from error
+
+    @classmethod
+    def joined(cls, parts: Sequence["Outcomes"]) -> "Outcomes":
+        """Those of several models or images, one after the other."""
+        names = [field.name for field in fields(cls)]
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
     def of(self, rows: Flags | Labels) -> "Outcomes":
         """Some of them."""

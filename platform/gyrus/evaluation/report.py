@@ -83,7 +83,7 @@ def evaluate_version(
         dataset_digest=dataset.digest,
         split=split,
         seen=None if trained is None else int(np.sum(wanted & known)),
-        evaluation=evaluate(outcomes, model.card),
+        evaluation=evaluate((outcomes, model.card)),
     )
 
 
