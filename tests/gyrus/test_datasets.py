@@ -8,18 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from gyrus.datasets import Dataset, import_folder, list_datasets
-from gyrus.datasets.dataset import SPLITS
-from gyrus.datasets.grouping import (
-    difference_hash,
-    equal_keys,
-    join,
-    near_copies,
-    thumbnail,
-)
+from gyrus.datasets.dataset import LEFT_OUT, SPLITS
+from gyrus.datasets.files import FileFacts, read_facts
 from gyrus.errors import Conflict, InvalidDataset
 from gyrus.phantom import draw
 from tests.gyrus.dicom import mr_slice
@@ -124,6 +116,42 @@ def test_copies_share_a_group(heads: Path, tmp_path: Path) -> None:
     copies = {groups[f"no/{name}"] for name in ("same-file.png", "same-pixels.bmp", "again.jpg")}
     assert copies | {groups["no/larger.png"]} == {groups["Yes/Y 0.PNG"]}
     assert len(set(groups.values())) == 20
+
+
+def test_copies_whose_labels_contradict_each_other_are_left_out(
+    heads: Path, tmp_path: Path
+) -> None:
+    (heads / "no" / "copy.png").write_bytes((heads / "Yes/Y 0.PNG").read_bytes())
+    (heads / "Yes" / "copy.png").write_bytes((heads / "Yes/Y 1.PNG").read_bytes())
+    dataset = import_folder(heads, tmp_path, "d")
+    splits = dict(zip(dataset.column("source"), dataset.column("split"), strict=True))
+    left_out = {source for source, split in splits.items() if split == LEFT_OUT}
+    assert left_out == {"no/copy.png", "Yes/Y 0.PNG"}
+    assert sum(sum(counts.values()) for counts in dataset.counts.values()) == 20
+
+
+def test_slices_of_a_patient_may_differ_in_their_label(heads: Path, tmp_path: Path) -> None:
+    for label, kind in (("Yes", "meningioma"), ("no", "notumor")):
+        data = mr_slice(draw(kind, seed=100)[0], PatientID="somebody")
+        (heads / label / "slice.dcm").write_bytes(data)
+    dataset = import_folder(heads, tmp_path, "d")
+    slices = [source.endswith(".dcm") for source in dataset.column("source")]
+    assert len(set(dataset.groups[slices])) == 1
+    assert LEFT_OUT not in dataset.column("split")
+
+
+def test_what_is_known_of_the_files_is_kept(heads: Path, tmp_path: Path) -> None:
+    write(heads / "Yes" / "a.jpg", draw("glioma", seed=50)[0][:200])
+    (heads / "Yes" / "b.dcm").write_bytes(mr_slice(draw("glioma", seed=51)[0]))
+    dataset = import_folder(heads, tmp_path, "d")
+    known = dict(zip(dataset.column("source"), read_facts(dataset.folder, 22), strict=True))
+    size = (heads / "Yes" / "a.jpg").stat().st_size
+    assert known["Yes/a.jpg"] == FileFacts(size, 256, 200, "L", "JPEG")
+    dicom = known["Yes/b.dcm"]
+    assert dicom is not None
+    assert (dicom.width, dicom.height, dicom.format) == (256, 256, "DICOM")
+    (dataset.folder / "files.parquet").unlink()
+    assert read_facts(dataset.folder, 22) == [None] * 22
 
 
 def test_progress_counts_every_file(heads: Path, tmp_path: Path) -> None:
@@ -275,39 +303,6 @@ def test_a_damaged_dataset_does_not_open(
     damage(tmp_path / "d")
     with pytest.raises(InvalidDataset):
         Dataset.open(tmp_path / "d")
-
-
-def test_different_patients_are_no_near_copies() -> None:
-    images = [draw(label, seed=seed)[0] for label in ("glioma", "notumor") for seed in range(20)]
-    hashes = np.array([difference_hash(image) for image in images])
-    assert not list(near_copies(hashes, np.stack([thumbnail(image) for image in images])))
-
-
-def test_a_blank_image_has_a_thumbnail() -> None:
-    assert not thumbnail(np.zeros((224, 224), np.uint8)).any()
-
-
-@settings(deadline=None)
-@given(st.lists(st.sampled_from(["", "a", "b", "c"]), max_size=30))
-def test_rows_with_equal_keys_share_a_group_and_empty_keys_join_nothing(keys: list[str]) -> None:
-    groups = join(len(keys), equal_keys(keys))
-    for i, first in enumerate(keys):
-        for j, second in enumerate(keys):
-            together = i == j or (first == second and first != "")
-            assert (groups[i] == groups[j]) == together
-
-
-@settings(deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)), max_size=40))
-def test_joined_rows_share_a_group_through_any_chain(pairs: list[tuple[int, int]]) -> None:
-    groups = join(20, pairs)
-    reached = np.eye(20, dtype=bool)
-    for i, j in pairs:
-        reached[i, j] = reached[j, i] = True
-    for _ in range(5):
-        reached = reached @ reached
-    for i in range(20):
-        assert [groups[j] == groups[i] for j in range(20)] == reached[i].tolist()
 
 
 @pytest.mark.real

@@ -2,9 +2,11 @@
 
 from collections import Counter, defaultdict
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gyrus.datasets.dataset import LEFT_OUT
 from gyrus.datasets.splitting import SHARES, split_groups
 
 Rows = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 40).map(str)), max_size=200)
@@ -52,3 +54,17 @@ def test_seeds_give_different_splits() -> None:
     groups = [str(number) for number in range(40)]
     splits = [split_groups(["a"] * 40, groups, seed=seed) for seed in range(3)]
     assert splits[0] != splits[1] != splits[2]
+
+
+@settings(deadline=None)
+@given(Rows, st.sets(st.integers(0, 199)))
+def test_what_is_left_out_changes_nothing_for_the_others(
+    rows: list[tuple[str, str]], out: set[int]
+) -> None:
+    labels, groups = [row[0] for row in rows], [row[1] for row in rows]
+    left_out = np.array([row in out for row in range(len(rows))], dtype=np.bool_)
+    splits = split_groups(labels, groups, left_out)
+    kept = [row for row in range(len(rows)) if row not in out]
+    assert {splits[row] for row in range(len(rows)) if row in out} <= {LEFT_OUT}
+    alone = split_groups([labels[row] for row in kept], [groups[row] for row in kept])
+    assert [splits[row] for row in kept] == alone

@@ -1,69 +1,108 @@
 """Which images belong together: copies by file, copies by pixels, near copies, one patient's."""
 
+import hashlib
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-NEAR_BITS = 6
-"""Difference hashes of near copies differ in at most so many of their 64 bits."""
+from gyrus.datasets.near_copies import Sketches
 
-NEAR_CORRELATION = 0.96
-"""Thumbnails of near copies correlate at least so; some neighbouring slices do, too."""
-
-THUMBNAIL = 32
-BLOCK = 1024
+PAIRS = 1024
+"""So many pairs are compared at a time; those that others have joined by then need not be."""
 
 
-def difference_hash(image: NDArray[np.uint8]) -> np.uint64:
-    """The 64-bit difference hash (dHash): which cells of an 8×9 grid outshine their left one."""
-    cells = cv2.resize(image, (9, 8), interpolation=cv2.INTER_AREA)
-    bits = np.packbits(cells[:, 1:] > cells[:, :-1])
-    return np.uint64(bits.view(np.uint64)[0])
+@dataclass(frozen=True)
+class Grouping:
+    """The group of each image, and pairs that join all copies of an image with each other.
+
+    A group may be more than copies: a patient, whose slices may rightly differ in their label.
+    """
+
+    groups: list[str]
+    copies: list[tuple[int, int]]
 
 
-def thumbnail(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """A (1024,) float32 thumbnail with mean 0 and norm 1, whose dot product is a correlation."""
-    small = cv2.resize(image, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
-    vector = small.astype(np.float32).ravel()
-    vector -= vector.mean()
-    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-6), dtype=np.float32)
+def group_images(
+    images: NDArray[np.uint8], *, files: Sequence[str], patients: Sequence[Hashable] = ()
+) -> Grouping:
+    """Group preprocessed images, (N, 224, 224), which may be memory-mapped.
+
+    Copies are images of equal files (`files` are their digests), of equal pixels, and near copies
+    (`gyrus.datasets.near_copies`). They and images of one of the `patients` share a group; an empty
+    patient is none.
+    """
+    together = _Together(len(images))
+    pixels = [hashlib.sha256(image.tobytes()).digest() for image in images]
+    copies = [*equal_keys(files), *equal_keys(pixels)]
+    together.join(copies)
+    originals = [row for row in range(len(images)) if together.root(row) == row]
+    sketches = Sketches()
+    for row in originals:
+        sketches.add(images[row])
+    candidates = sketches.candidates()
+    for start in range(0, len(candidates), PAIRS):
+        apart = [
+            (first, second, view)
+            for first, second, view in candidates[start : start + PAIRS].tolist()
+            if together.root(originals[first]) != together.root(originals[second])
+        ]
+        near = [(originals[one], originals[two]) for one, two in sketches.copies_among(apart)]
+        together.join(near)
+        copies += near
+    together.join(equal_keys(patients))
+    return Grouping(together.names(), copies)
 
 
-def near_copies(
-    hashes: NDArray[np.uint64], thumbnails: NDArray[np.float32]
-) -> Iterator[tuple[int, int]]:
-    """Pairs of rows whose images nearly are the same: close hashes, and pixels that correlate."""
-    for start in range(0, len(hashes), BLOCK):
-        block = hashes[start : start + BLOCK, None]
-        close = np.bitwise_count(block ^ hashes[None, start:]) <= NEAR_BITS
-        first, second = np.nonzero(np.triu(close, 1))
-        first, second = first + start, second + start
-        correlation = np.einsum("ij,ij->i", thumbnails[first], thumbnails[second])
-        near = correlation >= NEAR_CORRELATION
-        yield from zip(first[near].tolist(), second[near].tolist(), strict=True)
+def contradicting(
+    copies: Iterable[tuple[int, int]], allowed: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Which images have copies with labels that no class fits, (N,).
+
+    `allowed`, (N, K), are the classes that each image's label allows.
+    """
+    together = _Together(len(allowed))
+    together.join(copies)
+    roots = [together.root(row) for row in range(len(allowed))]
+    common = allowed.copy()
+    for row, root in enumerate(roots):
+        common[root] &= allowed[row]
+    return np.asarray(~common[roots].any(1))
 
 
 def equal_keys(keys: Sequence[Hashable]) -> Iterator[tuple[int, int]]:
-    """Pairs of rows that have the same key, unless it is empty."""
+    """Pairs that join the rows with the same key, unless it is empty."""
     first_row: dict[Hashable, int] = {}
     for row, key in enumerate(keys):
-        if key:
-            yield first_row.setdefault(key, row), row
+        if key and first_row.setdefault(key, row) != row:
+            yield first_row[key], row
 
 
 def join(count: int, pairs: Iterable[tuple[int, int]]) -> list[str]:
-    """The group of each of `count` rows (union-find), named by its first row."""
-    parent = list(range(count))
+    """The group of each of `count` rows that pairs join, named by its first row."""
+    together = _Together(count)
+    together.join(pairs)
+    return together.names()
 
-    def root(row: int) -> int:
+
+class _Together:
+    """Rows that pairs join (union-find); the root of a group is its first row."""
+
+    def __init__(self, count: int) -> None:
+        self._parent = list(range(count))
+
+    def root(self, row: int) -> int:
+        parent = self._parent
         while parent[row] != row:
             parent[row] = parent[parent[row]]
             row = parent[row]
         return row
 
-    for first, second in pairs:
-        low, high = sorted((root(first), root(second)))
-        parent[high] = low
-    return [f"g{root(row):06d}" for row in range(count)]
+    def join(self, pairs: Iterable[tuple[int, int]]) -> None:
+        for first, second in pairs:
+            low, high = sorted((self.root(first), self.root(second)))
+            self._parent[high] = low
+
+    def names(self) -> list[str]:
+        return [f"g{self.root(row):06d}" for row in range(len(self._parent))]

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gyrus.datasets.dataset import IMAGES, SPLITS, Dataset, Refused
+from gyrus.datasets.files import FileFacts, facts_of, write_facts
 from gyrus.datasets.finding import File, find
-from gyrus.datasets.grouping import difference_hash, equal_keys, join, near_copies, thumbnail
+from gyrus.datasets.grouping import contradicting, group_images
 from gyrus.datasets.splitting import split_groups
 from gyrus.datasets.writing import ArrayFile, Row, describe, new_folder
 from gyrus.dicom import patient_of
@@ -33,10 +34,8 @@ class _Read:
     source: str
     image: NDArray[np.uint8]
     sha256: str
-    pixels: bytes
     patient: str
-    difference: np.uint64
-    small: NDArray[np.float32]
+    facts: FileFacts
 
 
 def import_folder(
@@ -50,8 +49,9 @@ def import_folder(
     """Read class folders, perhaps inside Training and Testing, into a new dataset.
 
     Every image goes through `gyrus.imaging` once. Copies, by file or by pixels, near copies, and
-    the slices of a patient that DICOM files name share a group; the name itself is not kept. Files
-    that are no images are refused and noted. `progress` gets how many files are done, of how many.
+    the slices of a patient that DICOM files name share a group; the name itself is not kept. Copies
+    with different labels are left out of the split. Files that are no images are refused and noted.
+    `progress` gets how many files are done, of how many.
 
     Raises:
         InvalidDataset: the folders are no classes, there are fewer than two, or one has no image;
@@ -72,7 +72,7 @@ def import_folder(
                         read.append(_without_image(result))
                 if progress:
                     progress(done, len(files))
-        rows = _rows(read, seed)
+        rows = _rows(read, folder, seed)
         if len({row.label for row in rows}) < 2:
             raise InvalidDataset(_too_few(source, refused))
         if empty := sorted({file.label for file in files} - {row.label for row in rows}):
@@ -87,6 +87,7 @@ def import_folder(
                 "patient count as one."
             )
         describe(folder, name, rows, [images], synthetic=False, refused=refused)
+        write_facts(folder, [item.facts for item in read])
     return Dataset.open(datasets / name)
 
 
@@ -112,10 +113,8 @@ def _read(file: File, source: str) -> list[_Read] | list[Refused]:
             source=source + frame,
             image=image,
             sha256=hashlib.sha256(data + frame.encode()).hexdigest(),
-            pixels=hashlib.sha256(image.tobytes()).digest(),
             patient=patient or (source if frame else ""),
-            difference=difference_hash(image),
-            small=thumbnail(image),
+            facts=facts,
         )
 
     try:
@@ -129,7 +128,7 @@ def _read(file: File, source: str) -> list[_Read] | list[Refused]:
         data = file.path.read_bytes()
         frames = decode_all(data)
         first = next(frames)
-        patient = patient_of(data)
+        patient, facts = patient_of(data), facts_of(data)
         others = [read(gray, f"#{number}") for number, gray in enumerate(frames, start=2)]
     except GyrusError as error:
         return [Refused(source=source, reason=error.detail)]
@@ -142,19 +141,17 @@ def _without_image(read: _Read) -> _Read:
     return _Read(**{**read.__dict__, "image": np.empty((0, 0), np.uint8)})
 
 
-def _rows(read: list[_Read], seed: int) -> list[Row]:
+def _rows(read: list[_Read], folder: Path, seed: int) -> list[Row]:
     if not read:
         return []
-    pairs = chain(
-        equal_keys([item.sha256 for item in read]),
-        equal_keys([item.pixels for item in read]),
-        equal_keys([item.patient for item in read]),
-        near_copies(
-            np.array([item.difference for item in read]), np.stack([item.small for item in read])
-        ),
+    grouping = group_images(
+        np.load(folder / IMAGES, mmap_mode="r"),
+        files=[item.sha256 for item in read],
+        patients=[item.patient for item in read],
     )
-    groups = join(len(read), pairs)
-    splits = split_groups([item.file.label for item in read], groups, seed=seed)
+    labels = np.array([item.file.label for item in read])
+    left_out = contradicting(grouping.copies, labels[:, None] == np.unique(labels))
+    splits = split_groups(labels.tolist(), grouping.groups, left_out, seed=seed)
     return [
         Row(
             source=item.source,
@@ -166,7 +163,7 @@ def _rows(read: list[_Read], seed: int) -> list[Row]:
             split=split,
             sha256=item.sha256,
         )
-        for item, group, split in zip(read, groups, splits, strict=True)
+        for item, group, split in zip(read, grouping.groups, splits, strict=True)
     ]
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from gyrus.datasets.dataset import IMAGES, LEFT_OUT, MASKS, Dataset
-from gyrus.datasets.grouping import difference_hash, equal_keys, join, near_copies, thumbnail
+from gyrus.datasets.files import read_facts, write_facts
+from gyrus.datasets.grouping import contradicting, group_images
 from gyrus.datasets.labels import common_classes
 from gyrus.datasets.splitting import split_groups
 from gyrus.datasets.writing import ArrayFile, Row, describe, new_folder
@@ -38,8 +39,9 @@ def merge(
         raise InvalidDataset("Name two datasets or more, each once.")
     rows = [row | {"part": part.name} for part in parts for row in part.manifest.to_pylist()]
     label_classes = common_classes(row["label"] for row in rows)
+    classes = sorted({name for names in label_classes.values() for name in names})
+    done = 0
     has_masks = all(part.masks is not None for part in parts)
-    hashes, thumbnails = [], []
     with new_folder(datasets, name) as folder:
         with ExitStack() as files:
             images = files.enter_context(ArrayFile(folder / IMAGES))
@@ -51,21 +53,20 @@ def merge(
                     images.append(image)
                     if has_masks and part.masks is not None:
                         arrays[1].append(part.masks[index])
-                    hashes.append(difference_hash(image))
-                    thumbnails.append(thumbnail(image))
+                    done += 1
                     if progress:
-                        progress(len(hashes), len(rows))
-        groups = join(
-            len(rows),
-            chain(
-                equal_keys([(row["part"], row["group"]) for row in rows]),
-                equal_keys([row["sha256"] for row in rows]),
-                near_copies(np.array(hashes), np.stack(thumbnails)),
-            ),
+                        progress(done, len(rows))
+        grouping = group_images(
+            np.load(folder / IMAGES, mmap_mode="r"),
+            files=[row["sha256"] for row in rows],
+            patients=[(row["part"], row["group"]) for row in rows],
         )
+        allowed = [np.isin(classes, label_classes[row["label"]]) for row in rows]
+        left_out = contradicting(grouping.copies, np.array(allowed))
+        left_out |= [row["split"] == LEFT_OUT for row in rows]
         # Each set gives its share of every label to every split.
         strata = [f"{row['dataset'] or row['part']}/{row['label']}" for row in rows]
-        splits = split_groups(strata, groups, seed=seed)
+        splits = split_groups(strata, grouping.groups, left_out, seed=seed)
         merged = [
             Row(
                 source=f"{row['part']}/{row['source']}",
@@ -74,10 +75,10 @@ def merge(
                 patient=row["patient"],
                 dataset=row["dataset"] or row["part"],
                 shipped_split=row["shipped_split"],
-                split=LEFT_OUT if row["split"] == LEFT_OUT else split,
+                split=split,
                 sha256=row["sha256"],
             )
-            for row, group, split in zip(rows, groups, splits, strict=True)
+            for row, group, split in zip(rows, grouping.groups, splits, strict=True)
         ]
         describe(
             folder,
@@ -88,4 +89,6 @@ def merge(
             refused=[one for part in parts for one in part.refused],
             label_classes=label_classes,
         )
+        facts = [read_facts(part.folder, part.manifest.num_rows) for part in parts]
+        write_facts(folder, list(chain.from_iterable(facts)))
     return Dataset.open(datasets / name)

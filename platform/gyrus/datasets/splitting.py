@@ -4,6 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
+
+from gyrus.datasets.dataset import LEFT_OUT
 
 SHARES = {"train": 0.70, "test": 0.15, "validation": 0.075, "calibration": 0.075}
 """The share of each split, in the order in which a class with few groups gets them."""
@@ -12,6 +15,7 @@ SHARES = {"train": 0.70, "test": 0.15, "validation": 0.075, "calibration": 0.075
 def split_groups(
     labels: Sequence[str],
     groups: Sequence[str],
+    left_out: NDArray[np.bool_] | None = None,
     *,
     seed: int = 0,
     shares: Mapping[str, float] = SHARES,
@@ -21,11 +25,13 @@ def split_groups(
     A group's label is its commonest one. Of each label every split gets one of its smallest groups,
     where there are enough; then the others, in random order, go where most images are missing. (The
     largest first would fill the splits more evenly, but put all large groups into training: test
-    would hold only images that nothing resembles.) The same labels, groups and seed give the same
-    split.
+    would hold only images that nothing resembles.) Images that are `left_out` count for nothing.
+    The same labels, groups and seed give the same split.
     """
-    sizes = Counter(groups)
-    by_label = _groups_by_label(labels, groups)
+    gone = np.zeros(len(groups), dtype=np.bool_) if left_out is None else left_out
+    kept = np.flatnonzero(~gone).tolist()
+    sizes = Counter(groups[row] for row in kept)
+    by_label = _groups_by_label([labels[row] for row in kept], [groups[row] for row in kept])
     split_of: dict[str, str] = {}
     generator = np.random.default_rng(seed)
     for label in sorted(by_label):
@@ -42,7 +48,7 @@ def split_groups(
             split = max(missing, key=missing.__getitem__)
             split_of[group] = split
             missing[split] -= sizes[group]
-    return [split_of[group] for group in groups]
+    return [LEFT_OUT if out else split_of[group] for group, out in zip(groups, gone, strict=True)]
 
 
 def _groups_by_label(labels: Sequence[str], groups: Sequence[str]) -> dict[str, list[str]]:
