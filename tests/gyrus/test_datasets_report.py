@@ -103,7 +103,8 @@ def test_merged_sets_are_compared_with_each_other(shipped: Dataset, tmp_path: Pa
     for number in range(8):
         write(tmp_path / "other/glioma" / f"{number}.png", draw("glioma", seed=number)[0])
         write(tmp_path / "other/healthy" / f"{number}.png", draw("notumor", seed=70 + number)[0])
-    merged = merge([shipped, import_folder(tmp_path / "other", tmp_path, "other")], tmp_path, "all")
+    other = import_folder(tmp_path / "other", tmp_path / "home", "other")
+    merged = merge([shipped, other], tmp_path / "home", "all")
     report = report_on(merged)
     assert [(one.part, one.other, one.shared, one.labels) for one in report.sources] == [
         ("other", "shipped", 8, {"glioma": 8}),

@@ -1,7 +1,8 @@
 """`gyrus data`."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ from gyrus.cli.options import AsJson, Home, print_json, print_table, settings_of
 
 if TYPE_CHECKING:
     from gyrus.datasets import Dataset
+    from gyrus.datasets.report import Report
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -100,6 +102,34 @@ def merge(
     _show(dataset, as_json)
 
 
+@app.command()
+def report(
+    name: Annotated[str, typer.Argument(help="The dataset's name.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(help="The page's file; NAME-report.html if not given.", dir_okay=False),
+    ] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a dataset holds and gives away: counts, copies, contradictions, shortcuts."""
+    from gyrus.cli.display import Display
+    from gyrus.datasets import Dataset
+    from gyrus.datasets.report import report_on
+    from gyrus.datasets.report_page import render
+
+    dataset = Dataset.open(settings_of(home).datasets / name)
+    page = output or Path(f"{name}-report.html")
+    with nullcontext() if as_json else Display() as display:
+        found = report_on(dataset, display.stage if display else None)
+    page.write_text(render(found, dataset), encoding="utf-8")
+    if as_json:
+        print_json({**found.model_dump(), "page": page})
+    else:
+        _tell(found)
+        print(f"The page with pictures: {page}")
+
+
 @app.command("list")
 def list_(home: Home = None, as_json: AsJson = False) -> None:
     """List the datasets."""
@@ -136,6 +166,9 @@ def _show(dataset: "Dataset", as_json: bool) -> None:
         print(f"{row['name']}: {row['images']} images")
         print(f"  tumour: {', '.join(dataset.tumour_classes) or 'no class'}")
         print(f"  without tumour: {', '.join(healthy) or 'no class'}")
+        if row["left_out"]:
+            print(f"  left out: {row['left_out']}, copies with labels that contradict each other")
+            print(f"  they are listed by `gyrus data report {row['name']}`")
         if dataset.refused:
             first = dataset.refused[0]
             print(f"  refused: {len(dataset.refused)}, {first.source} first: {first.reason}")
@@ -144,10 +177,43 @@ def _show(dataset: "Dataset", as_json: bool) -> None:
 def _row(dataset: "Dataset") -> dict[str, Any]:
     return {
         "name": dataset.name,
-        "images": sum(sum(labels.values()) for labels in dataset.counts.values()),
+        "images": dataset.manifest.num_rows,
         "classes": list(dataset.classes),
         "tumour_classes": list(dataset.tumour_classes),
         "refused": len(dataset.refused),
+        "left_out": dataset.column("split").count("left_out"),
         "synthetic": dataset.synthetic,
         "digest": dataset.digest[:12],
     }
+
+
+def _tell(report: "Report") -> None:
+    """Print what a report says, but for the pictures."""
+    print(f"{report.name}: {report.images} images in {report.groups} groups")
+    print_table(
+        [
+            {"source": one.source, "label": one.label, "images": one.images, "groups": one.groups}
+            | {split.replace("_", " "): images for split, images in one.splits.items()}
+            for one in report.counts
+        ]
+    )
+    copies = report.copies
+    print(
+        f"copies: {copies.beyond_one} images, in {copies.sets} sets; {copies.equal_files} of them "
+        "are equal files"
+    )
+    for one in [*report.folders, *report.sources]:
+        print(
+            f"  {one.shared} of {one.images} images of {one.part} also stand in {one.other}, "
+            f"{one.equal_files} as equal files"
+        )
+    print(f"copies with labels that contradict each other: {len(report.contradictions)} sets")
+    for images in report.contradictions:
+        print("  " + ", ".join(f"{image.file} ({image.label})" for image in images))
+    for probe in report.probes:
+        known = {"files": "the file", "border": "the border"}[probe.knows]
+        figure = "cannot be told of so little"
+        if probe.auroc:
+            auroc = probe.auroc
+            figure = f"{auroc.value:.3f} ({auroc.low:.3f} to {auroc.high:.3f})"
+        print(f"tumour or not by {known} alone, {probe.source or 'all'}: AUROC {figure}")
