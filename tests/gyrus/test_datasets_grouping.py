@@ -1,6 +1,8 @@
 """Groups: copies, however they were changed, and nothing else."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,8 +13,10 @@ from numpy.typing import NDArray
 
 from gyrus.datasets.grouping import contradicting, equal_keys, group_images, join
 from gyrus.datasets.near_copies import likeness, within
-from gyrus.imaging import preprocess
+from gyrus.imaging import decode, preprocess
 from gyrus.phantom import CLASSES, draw
+
+DATA = Path(os.environ.get("GYRUS_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
 Image = NDArray[np.uint8]
 Changed = Callable[[Image], Image]
@@ -77,6 +81,21 @@ def test_a_changed_copy_is_in_the_group_of_its_original(
     found = sum(one == two for one, two in zip(groups[:32], groups[32:], strict=True))
     assert found >= 0.9 * 32
     assert len(set(groups[:32])) == 32
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"no real images in {DATA}")
+@pytest.mark.parametrize(
+    ("change", "share"),
+    [(packed, 0.97), (resized(0.875, 0.7), 0.97), (flipped, 0.99), (cropped(*[0.04] * 4), 0.95)],
+)
+def test_changed_copies_of_real_images_are_found(change: Changed, share: float) -> None:
+    paths = sorted((DATA / "four_class").rglob("*.jpg"))[::40]
+    images = [decode(path.read_bytes()) for path in paths]
+    groups = grouped(images + [change(image) for image in images])
+    count = len(images)
+    found = sum(one == two for one, two in zip(groups[:count], groups[count:], strict=True))
+    assert found >= share * count
 
 
 def test_equal_files_and_patients_share_a_group_but_patients_are_no_copies(
