@@ -79,6 +79,7 @@ def test_copies_are_counted_and_found_between_the_shipped_folders(report: Report
         "images": 7,
         "shared": 6,
         "equal_files": 3,
+        "grouped": 6,
         "labels": {"no": 3, "yes": 3},
     }
     assert report.sources == []

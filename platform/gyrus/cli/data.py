@@ -205,7 +205,7 @@ def _tell(report: "Report") -> None:
     for one in [*report.folders, *report.sources]:
         print(
             f"  {one.shared} of {one.images} images of {one.part} also stand in {one.other}, "
-            f"{one.equal_files} as equal files"
+            f"{one.equal_files} as equal files; {one.grouped} with their neighbouring slices"
         )
     print(f"copies with labels that contradict each other: {len(report.contradictions)} sets")
     for images in report.contradictions:

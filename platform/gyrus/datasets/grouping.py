@@ -1,13 +1,14 @@
-"""Which images belong together: copies by file, copies by pixels, near copies, one patient's."""
+"""Which images belong together: copies by file or pixels, near copies, slices of one patient."""
 
 import hashlib
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gyrus.datasets.near_copies import Sketches
+from gyrus.datasets.near_copies import COPIES, NEIGHBOURS, Sketches
 
 PAIRS = 1024
 """So many pairs are compared at a time; those that others have joined by then need not be."""
@@ -17,7 +18,8 @@ PAIRS = 1024
 class Grouping:
     """The group of each image, and pairs that join all copies of an image with each other.
 
-    A group may be more than copies: a patient, whose slices may rightly differ in their label.
+    A group may be more than copies: neighbouring slices, or a patient, whose slices may rightly
+    differ in their label.
     """
 
     groups: list[str]
@@ -30,29 +32,34 @@ def group_images(
     """Group preprocessed images, (N, 224, 224), which may be memory-mapped.
 
     Copies are images of equal files (`files` are their digests), of equal pixels, and near copies
-    (`gyrus.datasets.near_copies`). They and images of one of the `patients` share a group; an empty
-    patient is none.
+    (`gyrus.datasets.near_copies`). They, neighbouring slices, and images of one of the `patients`
+    share a group; an empty patient is none.
     """
-    together = _Together(len(images))
     pixels = [hashlib.sha256(image.tobytes()).digest() for image in images]
     copies = [*equal_keys(files), *equal_keys(pixels)]
-    together.join(copies)
-    originals = [row for row in range(len(images)) if together.root(row) == row]
+    same = _Together(len(images))
+    same.join(copies)
+    originals = [row for row in range(len(images)) if same.root(row) == row]
     sketches = Sketches()
     for row in originals:
         sketches.add(images[row])
     candidates = sketches.candidates()
+    alike: list[tuple[int, int]] = []
     for start in range(0, len(candidates), PAIRS):
         apart = [
             (first, second, view)
             for first, second, view in candidates[start : start + PAIRS].tolist()
-            if together.root(originals[first]) != together.root(originals[second])
+            if same.root(originals[first]) != same.root(originals[second])
         ]
-        near = [(originals[one], originals[two]) for one, two in sketches.copies_among(apart)]
-        together.join(near)
-        copies += near
-    together.join(equal_keys(patients))
-    return Grouping(together.names(), copies)
+        for (first, second, _), likeness in zip(apart, sketches.compare(apart), strict=True):
+            pair = originals[first], originals[second]
+            if likeness >= COPIES:
+                copies.append(pair)
+                same.join([pair])
+            elif likeness >= NEIGHBOURS:
+                alike.append(pair)
+    groups = join(len(images), chain(copies, alike, equal_keys(patients)))
+    return Grouping(groups, copies)
 
 
 def contradicting(

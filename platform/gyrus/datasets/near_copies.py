@@ -2,8 +2,8 @@
 
 A copy may have been packed again, resized, flipped, or cropped by up to a twentieth at each side,
 and its brightness may have changed a little. Perceptual hashes propose pairs, and each of these is
-aligned and compared: many heads have a similar hash, but only copies and next to no neighbouring
-slices have the same edges in the same places.
+aligned and compared: many heads have a similar hash, but only copies have the same edges in the
+same places, and only neighbouring slices of a head have nearly the same.
 """
 
 import os
@@ -21,8 +21,11 @@ HASH_BITS = 10
 SAME_WAVES = 0.88
 """So well the low frequencies of copies correlate."""
 
-SAME_EDGES = 0.9
+COPIES = 0.96
 """So well the edges of aligned copies correlate."""
+
+NEIGHBOURS = 0.9
+"""So well those of copies that lost detail and of neighbouring slices, and of no other images."""
 
 CONTENT = 8
 """What is brighter is no padding."""
@@ -81,17 +84,15 @@ class Sketches:
         likeliest = np.sort(np.unique(pair, return_index=True)[1])
         return np.column_stack((first, second, view))[likeliest]
 
-    def copies_among(self, candidates: Sequence[tuple[int, int, int]]) -> list[tuple[int, int]]:
-        """The candidates that show the same, once one is aligned with the other."""
+    def compare(self, candidates: Sequence[tuple[int, int, int]]) -> list[float]:
+        """The `likeness` of the images of each candidate."""
 
-        def same(candidate: tuple[int, int, int]) -> bool:
+        def compare(candidate: tuple[int, int, int]) -> float:
             first, second, view = candidate
-            alike = likeness(self._thumbnails[first], self._thumbnails[second], view)
-            return alike >= SAME_EDGES
+            return likeness(self._thumbnails[first], self._thumbnails[second], view)
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:  # OpenCV releases the GIL
-            verdicts = pool.map(same, candidates)
-            return [pair[:2] for pair, ok in zip(candidates, verdicts, strict=True) if ok]
+            return list(pool.map(compare, candidates))
 
 
 def waves(seen: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from gyrus.datasets.dataset import LEFT_OUT, SPLITS, Dataset
 from gyrus.datasets.files import read_facts
-from gyrus.datasets.grouping import Grouping, contradicting, group_images
+from gyrus.datasets.grouping import Grouping, contradicting, group_images, join
 from gyrus.datasets.shortcuts import Auroc, border_features, file_features, probe
 
 Knows = Literal["files", "border"]
@@ -37,13 +37,17 @@ class Copies(BaseModel):
 
 
 class Shared(BaseModel):
-    """How many images of one part have a copy in another; of them, how many an equal file."""
+    """How many images of one part have a copy in another, and how many of them an equal file.
+
+    `grouped` have a copy or something so like there that they share a group: a neighbouring slice.
+    """
 
     part: str
     other: str
     images: int
     shared: int
     equal_files: int
+    grouped: int
     labels: dict[str, int]
 
 
@@ -92,7 +96,7 @@ def report_on(dataset: Dataset, stage: Callable[[str], None] | None = None) -> R
     tell("Looking for copies")
     sha256 = dataset.column("sha256")
     grouping = group_images(dataset.images, files=sha256)
-    copies = np.array(grouping.groups)
+    copies = np.array(join(len(sha256), grouping.copies))
     shipped_splits = np.array(dataset.column("shipped_split"), dtype=np.str_)
     parts = np.char.add(np.char.add(dataset.sources, "/"), shipped_splits)
     sources = sorted(set(dataset.sources.tolist()))
@@ -120,7 +124,7 @@ def report_on(dataset: Dataset, stage: Callable[[str], None] | None = None) -> R
             copies,
             files,
         ),
-        contradictions=_contradictions(dataset, grouping),
+        contradictions=_contradictions(dataset, grouping, copies),
         probes=_probes(dataset),
     )
 
@@ -174,18 +178,21 @@ def _shared(
                     images=int(here.sum()),
                     shared=int(shared.sum()),
                     equal_files=int((here & np.isin(files, files[there])).sum()),
+                    grouped=int((here & np.isin(dataset.groups, dataset.groups[there])).sum()),
                     labels=dict(sorted(Counter(labels[shared].tolist()).items())),
                 )
             )
     return found
 
 
-def _contradictions(dataset: Dataset, grouping: Grouping) -> list[list[Image]]:
+def _contradictions(
+    dataset: Dataset, grouping: Grouping, copies: NDArray[np.str_]
+) -> list[list[Image]]:
     """Sets of copies whose labels contradict each other."""
     sets: defaultdict[str, list[Image]] = defaultdict(list)
     names, labels = dataset.column("source"), dataset.column("label")
     for row in np.flatnonzero(contradicting(grouping.copies, dataset.allowed)).tolist():
-        sets[grouping.groups[row]].append(
+        sets[copies[row]].append(
             Image(row=row, source=str(dataset.sources[row]), file=names[row], label=labels[row])
         )
     return list(sets.values())
