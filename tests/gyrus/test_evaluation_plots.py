@@ -24,7 +24,7 @@ def epoch(number: int, **metrics: float) -> Progress:
 
 
 def card_of(outcomes: Outcomes) -> Card:
-    given = {**RULE.model_dump(), "metrics": evaluate(outcomes, RULE).model_dump()}
+    given = {**RULE.model_dump(), "metrics": evaluate((outcomes, RULE)).model_dump()}
     return Card.model_validate({**CARD.model_dump(), **given})
 
 

@@ -27,9 +27,12 @@ class Grouping:
 
 
 def group_images(
-    images: NDArray[np.uint8], *, files: Sequence[str], patients: Sequence[Hashable] = ()
+    images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8],
+    *,
+    files: Sequence[str],
+    patients: Sequence[Hashable] = (),
 ) -> Grouping:
-    """Group preprocessed images, (N, 224, 224), which may be memory-mapped.
+    """Group N preprocessed images, (224, 224) each, which may be memory-mapped.
 
     Copies are images of equal files (`files` are their digests), of equal pixels, and near copies
     (`gyrus.datasets.near_copies`). They, neighbouring slices, and images of one of the `patients`

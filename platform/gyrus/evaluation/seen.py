@@ -1,15 +1,13 @@
 """Which images of a dataset a model may know: those that it learnt from, and copies of them."""
 
-import hashlib
 from collections.abc import Iterable
-from itertools import chain
 
 import numpy as np
 
 from gyrus.bundle import Card
 from gyrus.datasets import Dataset
 from gyrus.datasets.dataset import LEFT_OUT
-from gyrus.datasets.grouping import difference_hash, equal_keys, join, near_copies, thumbnail
+from gyrus.datasets.grouping import group_images
 from gyrus.evaluation.outcomes import Flags
 
 
@@ -28,22 +26,14 @@ def seen(dataset: Dataset, trained: Dataset, card: Card) -> Flags:
     known = _learnt(trained, card)
     if dataset.digest == trained.digest:
         return known
-    sets = {"trained": trained, "dataset": dataset}
-    parts = [(name, index) for name, one in sets.items() for index in range(len(one.images))]
-    images = [sets[name].images[index] for name, index in parts]
-    groups = join(
-        len(parts),
-        chain(
-            equal_keys([(name, sets[name].groups[index]) for name, index in parts]),
-            equal_keys([hashlib.sha256(image.tobytes()).digest() for image in images]),
-            near_copies(
-                np.array([difference_hash(image) for image in images]),
-                np.stack([thumbnail(image) for image in images]),
-            ),
-        ),
+    parts = (trained, dataset)
+    found = group_images(
+        [image for part in parts for image in part.images],
+        files=[name for part in parts for name in part.column("sha256")],
+        patients=[(number, group) for number, part in enumerate(parts) for group in part.groups],
     )
-    count = len(trained.images)
-    return np.isin(groups[count:], np.array(groups[:count])[known])
+    groups, count = np.array(found.groups), len(trained.images)
+    return np.isin(groups[count:], groups[:count][known])
 
 
 def _learnt(trained: Dataset, card: Card) -> Flags:
