@@ -3,16 +3,19 @@
 import argparse
 import os
 import secrets
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, TextIO
 
 # Read when Ray, TensorFlow and MLflow are imported, and by the workers that inherit them.
 os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "600")
-# Workers wait for this look after each checkpoint: the default of 2 s can be half of an epoch.
+# So soon the loss of a worker, and the end, are noticed; and a node that says that it goes.
 os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")
+os.environ.setdefault("RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 if not os.environ.get("RAY_ADDRESS"):
     # Ray of our own, then: only so does it bind loopback alone.
@@ -20,12 +23,13 @@ if not os.environ.get("RAY_ADDRESS"):
 
 from pydantic import ValidationError
 
-from gyrus.addresses import address
-from gyrus.errors import Conflict, GyrusError, InputError, NotFound
+from gyrus.addresses import address, room
+from gyrus.errors import Conflict, GyrusError, InputError, NotFound, StorageFull
 from gyrus.progress import Progress
 from training_jobs.config import TrainConfig
 
 BAD_INPUT = 2
+STOPPED = 128 + signal.SIGTERM
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -50,12 +54,15 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None, lines: TextIO) -> int:
     """Run, with a line an event on `lines`.
 
-    Returns 0, 1 when the training failed, 2 when what was asked cannot be done.
+    Returns 0, 1 when the training failed, 2 when what was asked cannot be done, and 143 when a
+    signal stopped it.
     """
     given = parse(arguments)
 
     def tell(event: Progress) -> None:
-        print(event.model_dump_json(), file=lines, flush=True)
+        # What a full disk does not take is kept, and written with the next.
+        with suppress(StorageFull), room():
+            print(event.model_dump_json(), file=lines, flush=True)
 
     def fail(message: str, code: int) -> int:
         tell(Progress(run=given.run, kind="failed", message=message))
@@ -68,7 +75,8 @@ def main(arguments: Sequence[str] | None, lines: TextIO) -> int:
         resumed = given.resume or (given.resume_if_exists and is_there(config))
         if not resumed:
             prepare(config)
-        execute(config, tell, resumed=resumed)
+        if not execute(config, tell, resumed=resumed):
+            return STOPPED
     except ValidationError as error:
         wrong = error.errors()[0]
         where = "".join(f"--{name}: ".replace("_", "-") for name in wrong["loc"])

@@ -40,24 +40,32 @@ class DistributedModel:
         Batches have `global_batch` inputs over all workers.
         """
 
-        def replica_step(inputs: Any, allowed: Any, weights: Any) -> Any:
+        def replica_step(inputs: Any, allowed: Any, weights: Any, sign: Any) -> Any:
             with tf.GradientTape() as tape:
                 losses = allowed_loss(part(inputs, training=True), allowed)
                 loss = tf.reduce_sum(losses * weights) / global_batch
             gradients = tape.gradient(loss, [variable.value for variable in variables])
             context = tf.distribute.get_replica_context()
-            summed = context.all_reduce(tf.distribute.ReduceOp.SUM, [*gradients, loss])
-            self.optimizer.apply(summed[:-1], list(variables))
-            return summed[-1]
+            # What comes from outside has no device yet, and without one it cannot be reduced.
+            parts = [*gradients, loss, tf.identity(sign)]
+            summed = context.all_reduce(tf.distribute.ReduceOp.SUM, parts)
+            self.optimizer.apply(summed[:-2], list(variables))
+            return summed[-2:]
 
-        def step(inputs: Any, allowed: Any, weights: Any) -> Any:
-            return self._strategy.run(replica_step, args=(inputs, allowed, weights))
+        def step(inputs: Any, allowed: Any, weights: Any, sign: Any) -> Any:
+            return self._strategy.run(replica_step, args=(inputs, allowed, weights, sign))
 
         self._step = tf.function(step)
 
-    def step(self, inputs: Any, allowed: Any, weights: Any) -> float:
-        """Train on this worker's share of a batch; returns the loss over the whole batch."""
-        return float(self._step(inputs, allowed, weights))
+    def step(
+        self, inputs: Any, allowed: Any, weights: Any, *, sign: bool = False
+    ) -> tuple[float, bool]:
+        """Train on this worker's share of a batch.
+
+        Returns the loss over the whole batch, and whether any of the workers gave a `sign`.
+        """
+        loss, signs = self._step(inputs, allowed, weights, tf.constant(sign, tf.float32))
+        return float(loss), bool(signs)
 
     def average_statistics(self) -> None:
         """Average batch normalisation's moving statistics over the workers."""

@@ -2,32 +2,32 @@
 
 import math
 import os
-import tempfile
 import time
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 from ray import train
-from ray.util.queue import Queue
+from ray.train.collective import broadcast_from_rank_zero
 from sklearn.metrics import roc_auc_score
 
 from gyrus.datasets import open_dataset
+from gyrus.errors import StorageFull
 from gyrus.evaluation.calibration import log_loss, softmax
 from gyrus.evaluation.outcomes import tumour_probability
 from gyrus.progress import Kind, Progress
 from gyrus.settings import PlatformSettings
 from training_jobs.batches import TrainBatches
-from training_jobs.checkpoint import State
+from training_jobs.checkpoint import Checkpoints, State
 from training_jobs.config import TrainConfig
 from training_jobs.distributed import DistributedModel, make_strategy
+from training_jobs.events import Channel, Teller
 from training_jobs.models import build
-from training_jobs.models.head import head_part, pooling_part
+from training_jobs.orders import End, Orders
+from training_jobs.precision import dtype_policy
 from training_jobs.schedule import Schedule
+from training_jobs.stages import EVALUATION_BATCH, Stage, make_stage
 
 FINE_TUNING_FACTOR = 0.1
 """The learning rate is multiplied by this when a pretrained base starts to train."""
@@ -40,42 +40,37 @@ images the AUROC swung by 0.2 from epoch to epoch, that of the average (Polyak &
 tenth of it.
 """
 
-EVALUATION_BATCH = 64
 STEP_EVERY_S = 1.0
 
 
-def train_loop(given: dict[str, Any]) -> None:
-    """Train until the last epoch or early stopping; a checkpoint an epoch.
+def train_loop(given: dict[str, Any]) -> End:
+    """Train until the last epoch, early stopping, or an order to leave; a checkpoint an epoch.
 
-    `given` holds a `TrainConfig` as JSON values, `config`, and the queue of `events`. It goes on
-    from the run's last checkpoint where Ray Train has one: after a lost worker, and when a run is
-    resumed.
+    `given` holds a `TrainConfig` as JSON values, `config`, and the `channel` to the driver. It goes
+    on from the run's last checkpoint where there is one: after a lost worker, on more or fewer
+    workers than before, and when a run is resumed.
     """
     config = TrainConfig.model_validate(given["config"])
     context = train.get_context()
     threads = max(1, (os.cpu_count() or 1) // context.get_local_world_size())
     tf.config.threading.set_intra_op_parallelism_threads(threads)
+    keras.config.set_dtype_policy(dtype_policy(config.precision))
     keras.utils.set_random_seed(config.seed)
     rank, world = context.get_world_rank(), context.get_world_size()
-    Worker(config, given["events"], rank=rank, world=world).run()
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A part of a run: what trains, on features if not on images, and what it is validated on."""
-
-    frozen: bool
-    part: keras.Model
-    features: NDArray[np.float32] | None
-    validation: NDArray[Any]
-    validation_rows: NDArray[np.int64]
+    worker = Worker(config, given["channel"], rank=rank, world=world)
+    worker.restore()
+    try:
+        return worker.run()
+    except StorageFull as error:
+        # An error would start the workers again, only to find the disk as full.
+        return End("full", detail=error.detail)
 
 
 class Worker:
     """One worker's part of a run."""
 
-    def __init__(self, config: TrainConfig, events: Queue, *, rank: int, world: int) -> None:
-        self._config, self._events, self._rank = config, events, rank
+    def __init__(self, config: TrainConfig, channel: Channel, *, rank: int, world: int) -> None:
+        self._config, self._rank, self._world = config, rank, world
         self._dataset = open_dataset(config.dataset, PlatformSettings().home)
         self._batches = TrainBatches(
             self._dataset, batch=config.batch, rank=rank, world=world, seed=config.seed
@@ -87,65 +82,95 @@ class Worker:
             optimizer = keras.optimizers.Adam(config.learning_rate)
             optimizer.build(model.trainable_variables)
         self._group = DistributedModel(strategy, model, optimizer)
+        # Those of dropout's generators: all else that does not train is a figure.
+        self._seeds = [v for v in model.non_trainable_variables if v.dtype == "uint32"]
         self._schedule = Schedule(config.learning_rate, config.patience)
         self._average = self._best = model.get_weights()
-        self._epochs_done = 0
+        self._epochs_done = self._steps_done = 0
+        self._loss = 0.0
         self._history: list[Progress] = []
-        self._epoch_seconds: list[float] = []
+        self._checkpoints = Checkpoints(config.folder)
+        self._orders = Orders(channel.stop, rank=rank)
+        self._teller = Teller(config, channel.events, rank=rank, steps=self._batches.steps)
 
-    def run(self) -> None:
-        """Train from the last checkpoint, or from the start, to the end."""
-        self._restore()
+    def run(self) -> End:
+        """Train to the end, or until an order to leave.
+
+        Raises:
+            StorageFull: a checkpoint could not be written; all workers raise it.
+        """
         stage: Stage | None = None
         while self._epochs_done < self._config.epochs and not self._schedule.stop:
             frozen = self._config.pretrained and self._epochs_done < self._config.frozen_epochs
             if stage is None or stage.frozen != frozen:
-                stage = self._stage(frozen=frozen)
+                stage = make_stage(
+                    self._group, self._dataset, self._batches.rows, rank=self._rank, frozen=frozen
+                )
                 self._group.train_on(stage.part, stage.part.trainable_variables, self._config.batch)
-            self._run_epoch(stage)
+            end = self._run_epoch(stage)
+            if end is not None:
+                return end
+        return End("done")
 
-    def _stage(self, *, frozen: bool) -> "Stage":
-        """What trains on what: all on images, or the head of a base that rests on its features.
-
-        Nothing of the base changes then, nor do the images, so features are computed once.
-        """
-        model, images = self._group.model, self._dataset.images[..., None]
-        if not frozen:
-            return Stage(frozen, model, None, images, self._validation)
-        base = pooling_part(model)
-        trained, validation = (
-            self._group.compute(base, images, rows, rank=self._rank, batch=EVALUATION_BATCH)
-            for rows in (self._batches.rows, self._validation)
-        )
-        places = np.arange(len(validation))
-        return Stage(frozen, head_part(model), trained, validation, places)
-
-    def _run_epoch(self, stage: "Stage") -> None:
+    def _run_epoch(self, stage: Stage) -> End | None:
+        """An epoch, or the rest of it; where it ends before, all is saved."""
         tuning = self._config.pretrained and not stage.frozen
         factor = FINE_TUNING_FACTOR if tuning else 1.0
         self._group.optimizer.learning_rate = self._schedule.learning_rate * factor
-        started = told = time.monotonic()
-        losses: list[float] = []
-        for batch in self._batches.epoch(self._epochs_done, features=stage.features):
-            losses.append(self._group.step(*batch))
-            if time.monotonic() - told > STEP_EVERY_S:
-                told = time.monotonic()
-                rate = self._config.batch * len(losses) / (told - started)
-                self._tell("step", loss=losses[-1], rate=rate, left_s=self._left(len(losses), rate))
-        rate = self._config.batch * len(losses) / (time.monotonic() - started)
+        started, first = time.monotonic(), self._steps_done
+        end = self._run_steps(stage)
+        if end is not None:
+            return end
+        rate = self._rate(first, started)
         self._group.average_statistics()
         self._average_weights()
         metrics = self._validate(stage)
         self._schedule.observe(metrics["val_loss"])
         if self._schedule.improved:
             self._best = self._average
-        self._epochs_done += 1
-        self._epoch_seconds.append(time.monotonic() - started)
-        metrics |= {"loss": float(np.mean(losses)), "rate": rate}
-        left = self._left(0, rate)
-        epoch = self._tell("epoch", loss=metrics["loss"], metrics=metrics, rate=rate, left_s=left)
+        loss = self._loss / self._steps_done
+        self._epochs_done, self._steps_done, self._loss = self._epochs_done + 1, 0, 0.0
+        if first == 0:
+            self._teller.epoch_took(time.monotonic() - started)
+        metrics |= {"loss": loss, "rate": rate}
+        left = self._teller.left_s(self._epochs_done, rate)
+        epoch = self._tell("epoch", loss=loss, metrics=metrics, rate=rate, left_s=left)
         self._history.append(epoch)
-        self._save(metrics)
+        self._save()
+        return None
+
+    def _run_steps(self, stage: Stage) -> End | None:
+        """The steps of an epoch that are not done yet, until an order to leave."""
+        started = told = time.monotonic()
+        first = self._steps_done
+        for batch in self._batches.epoch(self._epochs_done, start=first, features=stage.features):
+            loss, look = self._group.step(*batch, sign=self._orders.due)
+            self._steps_done += 1
+            self._loss += loss
+            if time.monotonic() - told > STEP_EVERY_S:
+                told = time.monotonic()
+                rate = self._rate(first, started)
+                done = self._epochs_done + self._steps_done / self._batches.steps
+                left = self._teller.left_s(done, rate)
+                self._tell("step", loss=loss, rate=rate, left_s=left)
+            order = self._orders.look() if look else None
+            if order is not None:
+                # As at the end of the epoch, which comes to the same: both are means.
+                self._group.average_statistics()
+            if order == "stop":
+                self._save("stopped, as it was asked to")
+                return End("stopped")
+            if order == "leave":
+                self._save("a node is taken away: leaving it")
+                return End("preempted", nodes=self._orders.leaving)
+            if order == "save":
+                self._save()
+        return None
+
+    def _rate(self, first: int, started: float) -> float:
+        """Images a second since `started`, when `first` steps of the epoch were done."""
+        steps = self._steps_done - first
+        return self._config.batch * steps / (time.monotonic() - started)
 
     def _average_weights(self) -> None:
         weights = self._group.model.get_weights()
@@ -156,7 +181,7 @@ class Worker:
         else:
             self._average = weights
 
-    def _validate(self, stage: "Stage") -> dict[str, float]:
+    def _validate(self, stage: Stage) -> dict[str, float]:
         """The figures of the averaged weights on the validation split."""
         model = self._group.model
         weights = model.get_weights()
@@ -183,61 +208,63 @@ class Worker:
             metrics["val_auroc"] = float(roc_auc_score(truth, tumour))
         return metrics
 
-    def _restore(self) -> None:
-        checkpoint = train.get_checkpoint()
-        if checkpoint is None:
+    def restore(self) -> None:
+        """Go on from the last checkpoint that is whole, if there is one."""
+        newest, damaged = self._checkpoints.newest() if self._rank == 0 else (None, [])
+        # One of them says which: a storage may show the last one to some before others.
+        newest = broadcast_from_rank_zero(newest)
+        later = f"; later ones are damaged: {', '.join(damaged)}" if damaged else ""
+        if newest is None:
             # The first start is none, but only who is told can know.
-            self._tell("restart", message="starting again, for there was no checkpoint yet")
+            self._tell("restart", message=f"starting again: there is no checkpoint yet{later}")
             return
-        with checkpoint.as_directory() as folder:
-            state = State.load(Path(folder))
-        self._group.model.set_weights(state.weights)
-        variables = self._group.optimizer.variables
-        for variable, value in zip(variables, state.optimizer, strict=True):
-            variable.assign(value)
+        state = self._checkpoints.read(newest)
+        model = self._group.model
+        model.set_weights(state.weights)
+        for variables, values in (
+            (self._group.optimizer.variables, state.optimizer),
+            (self._seeds, state.seeds),
+        ):
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
         self._average, self._best = state.average, state.best
-        self._schedule, self._epochs_done = state.schedule, state.epoch
-        self._history = state.history
-        self._tell("restart", message=f"going on after epoch {state.epoch}")
+        self._schedule, self._history = state.schedule, state.history
+        self._epochs_done, self._steps_done, self._loss = state.epoch, state.step, state.loss
+        where = f"step {state.step} of epoch {state.epoch + 1}"
+        where = where if state.step else f"epoch {state.epoch}"
+        workers = f"{self._world} worker{'s' if self._world > 1 else ''}"
+        self._tell("restart", message=f"going on after {where} with {workers}{later}")
 
-    def _save(self, metrics: dict[str, float]) -> None:
-        if self._rank != 0:
-            train.report(metrics)
-            return
-        state = State(
-            epoch=self._epochs_done,
-            weights=self._group.model.get_weights(),
-            average=self._average,
-            best=self._best,
-            optimizer=[v.numpy() for v in self._group.optimizer.variables],
-            schedule=self._schedule,
-            history=self._history,
-        )
-        with tempfile.TemporaryDirectory() as folder:
-            state.save(Path(folder))
-            train.report(metrics, checkpoint=train.Checkpoint.from_directory(folder))
-        self._tell("checkpoint")
-
-    def _left(self, steps_done: int, rate: float) -> float:
-        steps_an_epoch = self._batches.steps
-        epoch_s = (
-            float(np.mean(self._epoch_seconds[-3:]))
-            if self._epoch_seconds
-            else steps_an_epoch * self._config.batch / rate
-        )
-        epochs_left = self._config.epochs - self._epochs_done - steps_done / steps_an_epoch
-        return epochs_left * epoch_s
+    def _save(self, message: str = "") -> None:
+        full = ""
+        if self._rank == 0:
+            state = State(
+                epoch=self._epochs_done,
+                step=self._steps_done,
+                loss=self._loss,
+                weights=self._group.model.get_weights(),
+                average=self._average,
+                best=self._best,
+                optimizer=[v.numpy() for v in self._group.optimizer.variables],
+                seeds=[v.numpy() for v in self._seeds],
+                schedule=self._schedule,
+                history=self._history,
+            )
+            try:
+                self._checkpoints.save(state)
+            except StorageFull as error:
+                full = error.detail
+        full = broadcast_from_rank_zero(full)
+        if full:
+            raise StorageFull(full)
+        self._orders.saved()
+        self._tell("checkpoint", message=message)
 
     def _tell(self, kind: Kind, **fields: Any) -> Progress:
-        """Tell who follows the run, if this is the first worker."""
-        event = Progress(
-            run=self._config.run,
-            kind=kind,
+        """Tell of an event here and now: the epoch is the one under way, or the last one done."""
+        return self._teller(
+            kind,
             step=int(self._group.optimizer.iterations.numpy()),
-            epoch=min(self._epochs_done + (kind == "step"), self._config.epochs),
-            of=self._config.epochs,
+            epoch=self._epochs_done + (self._steps_done > 0),
             **fields,
         )
-        if self._rank == 0:
-            self._events.put(event)
-        return event

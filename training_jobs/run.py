@@ -1,46 +1,28 @@
 """A whole run: train on Ray, then evaluate, export and register."""
 
-import os
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-import pyarrow.fs
-import ray
-from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
-from ray.train.tensorflow import TensorflowTrainer
-from ray.train.v2.api.exceptions import TrainingFailedError
-from ray.util.queue import Queue
 from upath import UPath
 
-from gyrus.addresses import address, local, reached, upload
+from gyrus.addresses import address, local, reached, room, upload
 from gyrus.datasets import Dataset, open_dataset
 from gyrus.datasets.trainable import check_trainable
-from gyrus.errors import Conflict, InputError, NotFound, TrainingFailed
+from gyrus.errors import Conflict, InputError, NotFound
 from gyrus.evaluation.plots import draw_plots
-from gyrus.launch.ports import LOOPBACK
 from gyrus.plots import FOLDER as PLOTS
 from gyrus.plots import log_plots
 from gyrus.progress import Progress
 from gyrus.registry import ModelVersion, Registry
 from gyrus.settings import PlatformSettings
-from training_jobs.checkpoint import State
 from training_jobs.config import TrainConfig
-from training_jobs.events import told
 from training_jobs.export import export_bundle
-from training_jobs.loop import train_loop
+from training_jobs.group import train
 from training_jobs.models import build
 
 CONFIG = "config.json"
-MAX_FAILURES = 5
-"""So many lost workers or nodes a run survives."""
-
-MAX_START_FAILURES = 3
-"""So often the workers may fail to find room, ten minutes each time."""
-
-CPUS_PER_WORKER = 1
 
 
 def prepare(config: TrainConfig) -> Dataset:
@@ -116,13 +98,15 @@ def load_config(storage: UPath, run: str) -> TrainConfig:
     return config.model_copy(update={"storage": storage})
 
 
-def execute(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: bool) -> None:
+def execute(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: bool) -> bool:
     """Train, evaluate, export, draw and register; `tell` hears of every event.
 
-    A run that is resumed although its model is registered already only tells which it is.
+    A run that is resumed although its model is registered already only tells which it is. Returns
+    whether all is done: a signal that asks to end stops the workers, who write a checkpoint first.
 
     Raises:
         TrainingFailed: the workers failed more often than a run survives.
+        StorageFull: a disk is full; the last checkpoint is whole, and no model registered.
         InputError: there is no room for so many workers.
     """
     settings = PlatformSettings()
@@ -136,12 +120,13 @@ def execute(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: b
         message = f"version {made.version}"
         metrics = made.card.metrics.flat()
         tell(Progress(run=config.run, kind="done", metrics=metrics, message=message))
-        return
-    with _ray(config.workers), told(tell, resumed=resumed) as events:
-        state = _train(config, events)
+        return True
+    state = train(config, tell, resumed=resumed)
+    if state is None:
+        return False
     model = build(config, len(dataset.classes), load_weights=False)
     model.set_weights(state.best)
-    with tempfile.TemporaryDirectory() as made_here:
+    with room(), tempfile.TemporaryDirectory() as made_here:
         bundle, plots = Path(made_here, "bundle"), Path(made_here, PLOTS)
         card, outcomes = export_bundle(model, config, dataset, bundle)
         evaluation = Progress(
@@ -163,6 +148,7 @@ def execute(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: b
         log_plots(settings.registry_uri, version.version, plots)
     closing = {"kind": "done", "message": f"version {version.version}"}
     tell(Progress.model_validate(evaluation.model_dump(exclude={"time"}) | closing))
+    return True
 
 
 def _made_before(config: TrainConfig, dataset: Dataset, registry: Registry) -> ModelVersion | None:
@@ -171,66 +157,3 @@ def _made_before(config: TrainConfig, dataset: Dataset, registry: Registry) -> M
         if one.card.run == config.run and one.card.dataset_digest == dataset.digest:
             return one
     return None
-
-
-def _train(config: TrainConfig, events: Queue) -> State:
-    trainer = TensorflowTrainer(
-        train_loop,
-        train_loop_config={"config": config.model_dump(mode="json"), "events": events},
-        scaling_config=ScalingConfig(
-            num_workers=config.workers, resources_per_worker={"CPU": CPUS_PER_WORKER}
-        ),
-        run_config=RunConfig(
-            name=config.run,
-            storage_path=config.storage.path,
-            storage_filesystem=_filesystem(config.storage),
-            failure_config=FailureConfig(
-                max_failures=MAX_FAILURES,
-                controller_failure_limit=MAX_START_FAILURES,  # type: ignore[call-arg] # Train V2
-            ),
-            checkpoint_config=CheckpointConfig(num_to_keep=2),
-        ),
-    )
-    try:
-        result = trainer.fit()
-    except TrainingFailedError as error:
-        reason = str(error).strip().splitlines()[-1:]
-        raise TrainingFailed(f"The workers failed: {' '.join(reason)}") from error
-    if result.checkpoint is None:
-        raise TrainingFailed("The workers ended without a checkpoint.")
-    with result.checkpoint.as_directory() as folder:
-        return State.load(Path(folder))
-
-
-def _filesystem(storage: UPath) -> Any:
-    """What Ray reaches the storage with; it knows folders itself."""
-    if isinstance(storage, Path):
-        return None
-    return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(storage.fs))
-
-
-@contextmanager
-def _ray(workers: int) -> Iterator[None]:
-    """Join the Ray that `RAY_ADDRESS` names, or start one on loopback for this run."""
-    if address := os.environ.get("RAY_ADDRESS"):
-        ray.init(log_to_driver=False)
-        resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        room = int(resources.get("CPU", 0)) // CPUS_PER_WORKER
-        # A cluster can grow, one machine cannot.
-        if address.startswith(LOOPBACK) and workers > room:
-            ray.shutdown()
-            raise InputError(
-                f"The running Gyrus has room for {room} workers, not {workers}. Ask for fewer."
-            )
-    else:
-        ray.init(
-            address="local",
-            num_cpus=max(os.cpu_count() or 1, workers * CPUS_PER_WORKER + 1),
-            include_dashboard=False,
-            log_to_driver=False,
-            _node_ip_address="127.0.0.1",
-        )
-    try:
-        yield
-    finally:
-        ray.shutdown()

@@ -3,6 +3,9 @@
 Both are `UPath`s, of fsspec; those on this machine are `pathlib.Path`s too.
 """
 
+import errno
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +15,14 @@ from typing import Annotated
 from pydantic import PlainSerializer, PlainValidator
 from upath import UPath
 
-from gyrus.errors import GyrusError, InputError, NotFound, Unavailable
+from gyrus.errors import GyrusError, InputError, NotFound, StorageFull, Unavailable
 
 LOCAL = {"", "file", "local"}
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""A disk, a quota, or what one file may take, is used up."""
+
+ERRNO = re.compile(r"errno\D{0,3}(\d+)", re.IGNORECASE)
 
 
 def address(given: str | Path | UPath) -> UPath:
@@ -93,10 +101,29 @@ def upload(source: Path, target: UPath, *, last: str = "") -> None:
 def reached(place: UPath) -> Iterator[None]:
     """What `place` refuses within the block becomes an error of ours."""
     try:
-        yield
+        with room():
+            yield
     except GyrusError:
         raise
     except FileNotFoundError as error:
         raise NotFound(f"There is nothing at {place}.") from error
     except Exception as error:  # each kind of address has its own
         raise Unavailable(f"{place} cannot be reached: {error}") from error
+
+
+@contextmanager
+def room() -> Iterator[None]:
+    """A disk that is full becomes an error of ours.
+
+    Raises:
+        StorageFull: so it is.
+    """
+    try:
+        yield
+    except OSError as error:
+        # HDF5 and copies of folders tell the number in words alone.
+        numbers = {error.errno, *map(int, ERRNO.findall(str(error)))}
+        for number in FULL & numbers:
+            where = f" for {error.filename}" if error.filename else ""
+            raise StorageFull(f"There is no room left{where}: {os.strerror(number)}.") from error
+        raise

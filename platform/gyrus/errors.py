@@ -166,6 +166,14 @@ class Unavailable(GyrusError):
     status = 503
 
 
+class StorageFull(GyrusError):
+    """A disk has no room for what must be written."""
+
+    type = "storage-full"
+    title = "Storage is full"
+    status = 507
+
+
 class TrainingFailed(GyrusError):
     """A training run ended without a model."""
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Architecture = Literal["cnn", "mobilenetv2", "resnet50"]
+Precision = Literal["auto", "float32", "mixed_bfloat16"]
 RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 
 
@@ -13,16 +14,20 @@ class Recipe(BaseModel):
 
     `batch` and `learning_rate` are those of the whole group of workers: a run is the same run
     however many workers share it, but for what each of them does alone: dropout, and batch
-    normalisation's statistics in training. `weights` is `none`, `imagenet` or a Keras weights file,
-    for MobileNetV2 and ResNet50; `alpha` is MobileNetV2's width, `filters` those of the CNN's first
-    block. `frozen_epochs` is how long a pretrained base rests before its last layers train too;
-    `patience` is after how many epochs without progress a run stops.
+    normalisation's statistics in training. With `min_workers` a run that loses some of its
+    `workers` goes on with as few, and with all when there is room for them; 0 means that it waits
+    for all. `weights` is `none`, `imagenet` or a Keras weights file, for MobileNetV2 and ResNet50;
+    `alpha` is MobileNetV2's width, `filters` those of the CNN's first block. `frozen_epochs` is how
+    long a pretrained base rests before its last layers train too; `patience` is after how many
+    epochs without progress a run stops. `precision` `auto` is bfloat16 on GPUs that are made for
+    it, float32 elsewhere; the model that comes of it is float32.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: Architecture = "cnn"
     workers: Annotated[int, Field(ge=1, le=64)] = 1
+    min_workers: Annotated[int, Field(ge=0, le=64)] = 0
     epochs: Annotated[int, Field(ge=1, le=1000)] = 50
     batch: Annotated[int, Field(ge=1, le=4096)] = 32
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
@@ -31,10 +36,18 @@ class Recipe(BaseModel):
     filters: Annotated[int, Field(ge=4, le=128)] = 16
     frozen_epochs: Annotated[int, Field(ge=0, le=1000)] = 2
     patience: Annotated[int, Field(ge=1, le=1000)] = 10
+    precision: Precision = "auto"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
     @model_validator(mode="after")
     def _every_worker_has_work(self) -> Self:
         if self.batch < self.workers:
             raise ValueError(f"a batch of {self.batch} is too small for {self.workers} workers")
+        if self.min_workers > self.workers:
+            raise ValueError(f"{self.min_workers} workers at least are more than {self.workers}")
         return self
+
+    @property
+    def fewest_workers(self) -> int:
+        """With so many workers the run goes on."""
+        return self.min_workers or self.workers

@@ -7,9 +7,10 @@ registered model, so that a rollback knows where to go.
 import json
 import logging
 import os
+import shutil
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -94,12 +95,21 @@ class Registry:
             "dataset_digest": card.dataset_digest,
             "split_digest": card.split_digest,
         }
-        for name, value in {**(params or {}), **about}.items():
-            self._client.log_param(run_id, name, value)
-        for name, value in card.metrics.flat().items():
-            self._client.log_metric(run_id, name, value)
-        self._client.log_artifacts(run_id, str(bundle), ARTIFACT)
-        self._client.set_terminated(run_id)
+        try:
+            for name, value in {**(params or {}), **about}.items():
+                self._client.log_param(run_id, name, value)
+            for name, value in card.metrics.flat().items():
+                self._client.log_metric(run_id, name, value)
+            self._client.log_artifacts(run_id, str(bundle), ARTIFACT)
+            self._client.set_terminated(run_id)
+        except BaseException:
+            # What is there of it belongs to no version.
+            with suppress(Exception):
+                self._client.set_terminated(run_id, "FAILED")
+                self._client.delete_run(run_id)
+            if (folder := _on_this_machine(logged.info.artifact_uri)) is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
         self._ensure_model()
         version = self._client.create_model_version(
             MODEL,
@@ -267,8 +277,7 @@ class Registry:
         self._client.set_registered_model_tag(MODEL, PREVIOUS, value)
 
     def _describe(self, found: Any, champion: int | None) -> ModelVersion:
-        parsed = urlparse(str(found.source))
-        bundle = Path(unquote(parsed.path)) if parsed.scheme in {"", "file"} else None
+        bundle = _on_this_machine(str(found.source))
         return ModelVersion(
             version=int(found.version),
             digest=found.tags["digest"],
@@ -299,3 +308,9 @@ class Registry:
             )
             if digest(Path(folder)) != model.digest or read_card(Path(folder)) != model.card:
                 raise InvalidBundle(f"The card of model version {model.version} was changed.")
+
+
+def _on_this_machine(uri: str) -> Path | None:
+    """The path of an address, unless it is that of another machine."""
+    parsed = urlparse(uri)
+    return Path(unquote(parsed.path)) if parsed.scheme in {"", "file"} else None

@@ -82,6 +82,7 @@ async def test_a_run_without_a_name_is_named_after_its_dataset(gateway: Any, adm
         {"workers": 0},
         {"workers": 65},
         {"batch": 1, "workers": 2},
+        {"min_workers": 3, "workers": 2},
         {"epochs": 100_000},
         {"learning_rate": 0},
         {"seed": -1},

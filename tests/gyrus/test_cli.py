@@ -76,6 +76,19 @@ def test_what_is_wrong_with_settings_and_with_runs_is_named_differently(
     assert line.startswith("gyrus: GYRUS_PORT: ")
 
 
+@pytest.mark.parametrize(
+    ("workers", "words"),
+    [("5:4", "5 workers at least are more than 4"), ("few", "--workers: "), ("few:4", "--min-w")],
+)
+def test_workers_are_a_number_or_two(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], workers: str, words: str
+) -> None:
+    asked = ["train", "--dataset", "any", "--workers", workers, "--home", str(tmp_path)]
+    assert run(asked) == 2
+    [line] = lines(capsys.readouterr().err)
+    assert words in line
+
+
 def test_what_is_not_running_is_said_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     home = ["--home", str(tmp_path)]
     image = tmp_path / "image.png"

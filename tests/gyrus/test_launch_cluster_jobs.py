@@ -43,8 +43,15 @@ def test_a_rayjob_is_the_template_with_a_name_a_command_and_workers(
     assert options["--weights"] == "/data/weights/own.h5"
     assert options["--storage"] == "/data/runs"
     assert options["--workers"] == "3"
+    assert options["--min-workers"] == "0"
     with pytest.raises(Conflict, match="one is there already"):
         cluster.jobs.create(asked())
+
+
+def test_an_elastic_run_keeps_the_pods_that_it_can_do_with(cluster: TrainingCluster) -> None:
+    cluster.jobs.create(asked(min_workers=1))
+    [workers] = cluster.items["one"]["spec"]["rayClusterSpec"]["workerGroupSpecs"]
+    assert (workers["replicas"], workers["minReplicas"], workers["maxReplicas"]) == (3, 1, 3)
 
 
 def test_each_job_has_an_id_so_that_none_goes_on_with_the_run_of_another(

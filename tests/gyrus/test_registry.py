@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from gyrus.addresses import room
 from gyrus.bundle import read_card
-from gyrus.errors import Conflict, InvalidBundle, NotFound, Unavailable
+from gyrus.errors import Conflict, InvalidBundle, NotFound, StorageFull, Unavailable
 from gyrus.launch.ports import LOOPBACK, pick_ports
 from gyrus.registry import MODEL, Registry
 from tests.bundles import make_bundle
+from tests.disk import full_disk
 
 
 @pytest.fixture
@@ -25,6 +27,19 @@ def test_an_empty_registry_has_no_champion(registry: Registry) -> None:
         registry.get(7)
     with pytest.raises(Conflict):
         registry.rollback()
+
+
+def test_a_full_disk_leaves_no_version_and_nothing_of_it(
+    registry: Registry, tmp_path: Path
+) -> None:
+    registry.register(make_bundle(tmp_path / "small", b"1"), run="small")
+    large = make_bundle(tmp_path / "large", bytes(8_000_000))
+    with full_disk(4_000_000), pytest.raises(StorageFull, match="no room left"), room():
+        registry.register(large, run="large")
+    assert [one.card.run for one in registry.versions()] == ["run"]
+    kept = [path for path in registry.home.rglob("bundle") if path.is_dir()]
+    assert [registry.versions()[0].bundle] == kept
+    assert registry.register(large, run="large").version == 2
 
 
 def test_register_promote_and_roll_back(registry: Registry, tmp_path: Path) -> None:

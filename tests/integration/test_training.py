@@ -1,29 +1,21 @@
-"""Whole training runs on a real Ray: spread, interrupted and resumed."""
+"""Whole training runs on a real Ray, with their data in a bucket."""
 
-import json
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
-import psutil
 import pytest
 from moto.server import ThreadedMotoServer
 
 from gyrus import imaging, phantom
 from gyrus.cli import run
 from gyrus.datasets import Dataset
+from tests.runs import BATCH, EPOCHS, Once, asked, checkpoints, kill_all, kill_worker, train
 from training_jobs.batches import steps_per_epoch
 
 pytestmark = pytest.mark.ray
-
-EPOCHS = 4
-BATCH = 4
 
 
 @pytest.fixture(scope="module")
@@ -47,100 +39,6 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     server.stop()
 
 
-def asked(dataset: Path | str) -> list[str]:
-    """A few epochs of two workers."""
-    command = ["--dataset", str(dataset), "--workers", "2", "--epochs", str(EPOCHS)]
-    return [*command, "--filters", "4", "--batch", str(BATCH), "--patience", str(EPOCHS)]
-
-
-def train(
-    home: Path,
-    run: str,
-    options: list[str],
-    *,
-    storage: str = "",
-    meanwhile: Callable[..., None] | None = None,
-    code: int = 0,
-) -> list[dict[str, Any]]:
-    """Run `python -m training_jobs`; returns its events."""
-    command = [sys.executable, "-m", "training_jobs", "--run", run]
-    command += ["--storage", storage or str(home / "runs"), *options]
-    environment = {**os.environ, "GYRUS_HOME": str(home)}
-    environment.pop("RAY_ADDRESS", None)
-    log = home / f"{run}.log"
-    events = []
-    with (
-        log.open("wb") as errors,
-        subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment
-        ) as process,
-    ):
-        assert process.stdout is not None
-        for line in process.stdout:
-            events.append(json.loads(line))
-            if meanwhile is not None:
-                meanwhile(process, events)
-    assert process.returncode == code, log.read_text()[-2000:]
-    return events
-
-
-class WorkerKiller:
-    """Kills a worker when so many checkpoints were told of."""
-
-    def __init__(self, checkpoints: int) -> None:
-        self.killed = False
-        self._checkpoints = checkpoints
-
-    def __call__(self, process: subprocess.Popen[str], events: list[dict[str, Any]]) -> None:
-        told = [event["kind"] for event in events].count("checkpoint")
-        if self.killed or told < self._checkpoints:
-            return
-        workers = [
-            child
-            for child in psutil.Process(process.pid).children(recursive=True)
-            if "RayTrainWorker" in " ".join(child.cmdline())
-        ]
-        assert len(workers) == 2
-        os.kill(workers[1].pid, signal.SIGKILL)
-        self.killed = True
-
-
-def kill_all(process: subprocess.Popen[str], events: list[dict[str, Any]]) -> None:
-    """Kill a run with all of its processes after its second checkpoint."""
-    if [event["kind"] for event in events].count("checkpoint") == 2:
-        family = psutil.Process(process.pid).children(recursive=True)
-        for one in [psutil.Process(process.pid), *family]:
-            with suppress(psutil.NoSuchProcess):
-                one.kill()
-
-
-def test_a_killed_worker_costs_no_step(dataset: Dataset, tmp_path: Path) -> None:
-    undisturbed = train(tmp_path, "undisturbed", asked(dataset.folder))
-    assert "restart" not in {event["kind"] for event in undisturbed}
-    kill = WorkerKiller(checkpoints=2)
-    disturbed = train(tmp_path, "disturbed", asked(dataset.folder), meanwhile=kill)
-    assert kill.killed
-    assert "restart" in {event["kind"] for event in disturbed}
-    assert undisturbed[-1]["kind"] == disturbed[-1]["kind"] == "done"
-    steps = steps_per_epoch(len(dataset.split("train")), BATCH) * EPOCHS
-    assert disturbed[-1]["step"] == undisturbed[-1]["step"] == steps
-    assert [e["message"] for e in (undisturbed[-1], disturbed[-1])] == ["version 1", "version 2"]
-
-
-def test_a_run_that_was_killed_is_resumed_once_and_stays_one_version(
-    dataset: Dataset, tmp_path: Path
-) -> None:
-    train(tmp_path, "killed", asked(dataset.folder), meanwhile=kill_all, code=-signal.SIGKILL)
-    resumed = train(tmp_path, "killed", ["--resume"])
-    assert resumed[0]["kind"] == "restart"
-    steps = steps_per_epoch(len(dataset.split("train")), BATCH) * EPOCHS
-    assert (resumed[-1]["kind"], resumed[-1]["step"]) == ("done", steps)
-    again = train(tmp_path, "killed", ["--resume"])
-    assert again[-1]["kind"] == "done"
-    assert again[-1]["message"] == resumed[-1]["message"] == "version 1"
-    assert again[-1]["metrics"] == resumed[-1]["metrics"]
-
-
 @pytest.mark.timeout(900)
 def test_a_run_in_a_bucket_goes_on_after_all_was_lost_and_then_a_worker(
     dataset: Dataset, bucket: Any, tmp_path: Path
@@ -149,20 +47,20 @@ def test_a_run_in_a_bucket_goes_on_after_all_was_lost_and_then_a_worker(
         bucket.upload_file(str(path), f"data/datasets/tiny/{path.name}")
     storage = "s3://gyrus/data/runs"
     options = asked("s3://gyrus/data/datasets/tiny")
-    train(tmp_path, "far", options, storage=storage, meanwhile=kill_all, code=-signal.SIGKILL)
-    kill = WorkerKiller(checkpoints=1)
+    lose = Once(checkpoints(2), kill_all)
+    train(tmp_path, "far", options, storage=storage, meanwhile=lose, code=-signal.SIGKILL)
+    kill = Once(checkpoints(1), kill_worker)
     options = [*options, "--resume-if-exists"]
     resumed = train(tmp_path, "far", options, storage=storage, meanwhile=kill)
-    assert kill.killed
+    assert kill.done
     restarts = [event["message"] for event in resumed if event["kind"] == "restart"]
-    # Ray notes a checkpoint some tenths of a second after it is told of: the last may be lost.
-    assert [message[:-1] for message in restarts] == ["going on after epoch "] * 2
+    assert restarts == [f"going on after epoch {number} with 2 workers" for number in (2, 3)]
     steps = steps_per_epoch(len(dataset.split("train")), BATCH) * EPOCHS
     last = resumed[-1]
     assert (last["kind"], last["step"], last["message"]) == ("done", steps, "version 1")
     names = {one.key.removeprefix("data/runs/far/") for one in bucket.objects.all()}
     assert {"config.json", "plots/curves.png"} <= names
-    assert any(name.startswith("checkpoint_") for name in names)
+    assert len([name for name in names if name.startswith("checkpoints/")]) == 2
     # Nothing of the run is kept here but the model, as it is registered, and the dataset's copy.
     assert not (tmp_path / "runs").exists()
     assert len(list(tmp_path.glob("cache/[!.]*"))) == 1

@@ -35,6 +35,7 @@ from training_jobs.run import is_there, prepare
         (["--dataset", "nowhere://x"], "nowhere://x: "),
         (["--resume"], "There is no run"),
         (["--batch", "1", "--workers", "2"], "too small for 2 workers"),
+        (["--min-workers", "3", "--workers", "2"], "3 workers at least are more than 2"),
     ],
 )
 def test_bad_input_ends_with_2_and_a_line_that_says_what(

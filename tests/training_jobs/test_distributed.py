@@ -39,21 +39,23 @@ def group(norm):
         optimizer.build(model.trainable_variables)
     made = DistributedModel(strategy, model, optimizer)
     made.train_on(model, model.trainable_variables, 24)
-    losses = [made.step(images[mine], allowed[mine], weights[mine]) for _ in range(3)]
-    return made, losses
+    signs = (rank == world - 1, False, rank == 0)
+    steps = [made.step(images[mine], allowed[mine], weights[mine], sign=sign) for sign in signs]
+    return made, steps
 
 
 def statistics(model):
     return [v.numpy().ravel().tolist() for v in model.non_trainable_variables]
 
 
-plain, losses = group(norm=False)
+plain, steps = group(norm=False)
 normed, _ = group(norm=True)
 before = statistics(normed.model)
 normed.average_statistics()
 rows = np.array([5, 3, 21, 0, 8, 8, 13])
 print(json.dumps({
-    "losses": losses,
+    "losses": [loss for loss, _ in steps],
+    "signs": [sign for _, sign in steps],
     "weights": [w.ravel().tolist() for w in plain.model.get_weights()],
     "before": before,
     "after": statistics(normed.model),
@@ -113,6 +115,12 @@ def test_two_workers_take_the_steps_that_one_takes(
     for worker in pair:
         np.testing.assert_allclose(worker["losses"], alone["losses"], rtol=1e-4)
         np.testing.assert_allclose(flat(worker["weights"]), flat(alone["weights"]), atol=1e-5)
+
+
+def test_a_sign_of_one_worker_reaches_all_with_the_same_step(
+    alone: dict[str, Any], pair: list[dict[str, Any]]
+) -> None:
+    assert [one["signs"] for one in (alone, *pair)] == [[True, False, True]] * 3
 
 
 def test_moving_statistics_differ_until_they_are_averaged(pair: list[dict[str, Any]]) -> None:

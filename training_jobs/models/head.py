@@ -19,7 +19,8 @@ def attach_head(images: Any, features: Any, classes: int, name: str) -> keras.Mo
     pooled = keras.layers.GlobalAveragePooling2D(name=POOLED)(marked)
     hidden = keras.layers.Dense(UNITS, activation="relu", name=HIDDEN)(pooled)
     dropped = keras.layers.Dropout(DROPOUT, name=DROPPED)(hidden)
-    logits = keras.layers.Dense(classes, name=LOGITS)(dropped)
+    # Also where the rest computes in less.
+    logits = keras.layers.Dense(classes, name=LOGITS, dtype="float32")(dropped)
     return keras.Model(images, logits, name=name)
 
 

@@ -43,6 +43,8 @@ volumeMounts:
 {{- with .Values.training.data.serviceAccount }}
 serviceAccountName: {{ . }}
 {{- end }}
+# In it a run saves what it works on.
+terminationGracePeriodSeconds: 60
 # Kubernetes' own; the cloud's token comes by another volume.
 automountServiceAccountToken: false
 {{- if .Values.priorityClasses.create }}

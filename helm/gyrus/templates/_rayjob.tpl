@@ -56,6 +56,7 @@ spec:
           containers:
             - name: ray-head
               {{- include "gyrus.trainingContainer" . | nindent 14 }}
+              {{- include "gyrus.trainingLifecycle" . | nindent 14 }}
               ports:
                 - {name: gcs-server, containerPort: 6379}
                 - {name: dashboard, containerPort: 8265}
@@ -91,10 +92,18 @@ spec:
             containers:
               - name: ray-worker
                 {{- include "gyrus.trainingContainer" $ | nindent 16 }}
+                {{- include "gyrus.trainingLifecycle" $ | nindent 16 }}
                 ports:
                   - {name: metrics, containerPort: 8080}
                 resources:
                   {{- $gpus := ternary (dict "limits" (dict .gpuResource .gpus)) dict (gt (int .gpus) 0) }}
                   {{- toYaml (merge $gpus (deepCopy .resources)) | nindent 18 }}
             {{- end }}
+{{- end }}
+
+{{- define "gyrus.trainingLifecycle" -}}
+# A pod that is taken away, as with its spot node, costs no step.
+lifecycle:
+  preStop:
+    exec: {command: [python, -m, training_jobs.leave, --seconds, "50"]}
 {{- end }}

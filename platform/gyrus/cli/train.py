@@ -11,7 +11,7 @@ import typer
 from gyrus.cli.jobs import launcher, show_progress
 from gyrus.cli.options import Home, print_json
 from gyrus.errors import Conflict, InputError
-from gyrus.recipe import Architecture
+from gyrus.recipe import Architecture, Precision
 
 
 def train(
@@ -19,7 +19,10 @@ def train(
         str | None, typer.Option(help="The dataset's name; see `data list`.")
     ] = None,
     model: Annotated[Architecture | None, typer.Option(help="The architecture (cnn).")] = None,
-    workers: Annotated[int | None, typer.Option(help="How many workers share it (1).")] = None,
+    workers: Annotated[
+        str | None,
+        typer.Option(help="How many workers share it (1); 1:4 goes on with what it has of four."),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="At most so many epochs (50).")] = None,
     batch: Annotated[int | None, typer.Option(help="Images a step, of all workers (32).")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Adam's rate (0.001).")] = None,
@@ -33,6 +36,9 @@ def train(
     ] = None,
     patience: Annotated[
         int | None, typer.Option(help="Stop after so many epochs without progress (10).")
+    ] = None,
+    precision: Annotated[
+        Precision | None, typer.Option(help="auto is bfloat16 on GPUs made for it (auto).")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="The seed of weights and order (0).")] = None,
     run: Annotated[str | None, typer.Option(help="The run's name.")] = None,
@@ -56,7 +62,7 @@ def train(
     trainings = launcher(home)
     options: dict[str, object] = {
         "model": model,
-        "workers": workers,
+        **_workers(workers),
         "epochs": epochs,
         "batch": batch,
         "learning_rate": learning_rate,
@@ -65,6 +71,7 @@ def train(
         "filters": filters,
         "frozen_epochs": frozen_epochs,
         "patience": patience,
+        "precision": precision,
         "seed": seed,
     }
     given = {name: value for name, value in options.items() if value is not None}
@@ -111,6 +118,14 @@ def _check(folder: Path) -> None:
         opened = Dataset.open(folder)
         check_trainable(opened)
         opened.verify()
+
+
+def _workers(given: str | None) -> dict[str, str]:
+    """So many, or `few:many`; what is no number is refused with the rest of the recipe."""
+    if given is None:
+        return {}
+    few, _, many = given.rpartition(":")
+    return {"workers": many} | ({"min_workers": few} if few else {})
 
 
 def _weights(given: str | None) -> str | None:

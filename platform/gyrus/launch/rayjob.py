@@ -52,7 +52,8 @@ def rayjob(template: dict[str, Any], request: TrainingRequest, data: str) -> dic
     metadata["labels"] = {**metadata.get("labels", {}), RUN_LABEL: request.run}
     asked = {REQUEST_ANNOTATION: request.model_dump_json()}
     metadata["annotations"] = {**metadata.get("annotations", {}), **asked}
-    workers |= dict.fromkeys(("replicas", "minReplicas", "maxReplicas"), request.workers)
+    workers |= dict.fromkeys(("replicas", "maxReplicas"), request.workers)
+    workers["minReplicas"] = request.fewest_workers
     # The operator submits the same command again when the head was lost: only then does it go on
     # with a run that is there. One of an earlier RayJob of this name keeps its own.
     again = ["--job", secrets.token_hex(8), "--resume-if-exists"]
