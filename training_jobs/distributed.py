@@ -4,6 +4,7 @@
 all-reduce and the sharded computation stand here.
 """
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,12 @@ from numpy.typing import NDArray
 
 BYTES_PER_PACK = 32 * 1024 * 1024
 """Gradients travel in packs of this size; unpacked, each variable is an all-reduce of its own."""
+
+
+def share_processors(workers: int) -> None:
+    """Take this process' share of the processors that so many workers of this machine have."""
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
 
 
 def make_strategy() -> Any:

@@ -1,13 +1,11 @@
 """The loop that each worker of a Ray Train group runs."""
 
 import math
-import os
 import time
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from ray import train
 from ray.train.collective import broadcast_from_rank_zero
 from sklearn.metrics import roc_auc_score
@@ -21,9 +19,10 @@ from gyrus.settings import PlatformSettings
 from training_jobs.batches import TrainBatches
 from training_jobs.checkpoint import Checkpoints, State
 from training_jobs.config import TrainConfig
-from training_jobs.distributed import DistributedModel, make_strategy
+from training_jobs.distributed import DistributedModel, make_strategy, share_processors
 from training_jobs.events import Channel, Teller
 from training_jobs.models import build
+from training_jobs.models.norm import fuse_norms
 from training_jobs.orders import End, Orders
 from training_jobs.precision import dtype_policy
 from training_jobs.schedule import Schedule
@@ -52,8 +51,7 @@ def train_loop(given: dict[str, Any]) -> End:
     """
     config = TrainConfig.model_validate(given["config"])
     context = train.get_context()
-    threads = max(1, (os.cpu_count() or 1) // context.get_local_world_size())
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    share_processors(context.get_local_world_size())
     keras.config.set_dtype_policy(dtype_policy(config.precision))
     keras.utils.set_random_seed(config.seed)
     rank, world = context.get_world_rank(), context.get_world_size()
@@ -78,7 +76,7 @@ class Worker:
         self._validation = self._dataset.split("validation")
         strategy = make_strategy()
         with strategy.scope():
-            model = build(config, len(self._dataset.classes))
+            model = fuse_norms(build(config, len(self._dataset.classes)))
             optimizer = keras.optimizers.Adam(config.learning_rate)
             optimizer.build(model.trainable_variables)
         self._group = DistributedModel(strategy, model, optimizer)
