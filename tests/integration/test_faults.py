@@ -32,7 +32,7 @@ from tests.runs import (
 )
 from training_jobs.batches import steps_per_epoch
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(1200)]
 
 ROOM = 200_000
 """Bytes: less than a checkpoint has, more than a worker's log."""
