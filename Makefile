@@ -20,7 +20,7 @@ run: $(VENV)/.stamp-run
 	@exec $(BIN)/gyrus up
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 install: $(VENV)/.stamp-dev
 

@@ -1,6 +1,7 @@
 """Gyrus running for real, and tiers that must not be skipped.
 
-`GYRUS_REQUIRE_TIERS` names the markers whose tests must all run; `.ci/run` sets it.
+`GYRUS_REQUIRE_TIERS` names the markers whose tests must all run; `.ci/run` sets it. Tests that
+start much run one after the other in one process, while another one runs the rest (`pytest -n 2`).
 """
 
 import os
@@ -24,55 +25,47 @@ ADMIN_PASSWORD = "password of the administrator"
 TIERS = {"browser", "cluster", "helm", "mysql", "nodes", "ray", "real"}
 REQUIRED = os.environ.get("GYRUS_REQUIRE_TIERS", "").split()
 
-collected_items = pytest.StashKey[Counter[str]]()
-skipped_items = pytest.StashKey[Counter[str]]()
+ONE_BY_ONE = {"browser", "mysql", "ray"}
+
+found: Counter[str] = Counter()
+skipped: Counter[str] = Counter()
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[collected_items] = Counter()
-    config.stash[skipped_items] = Counter()
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        tiers = {tier for tier in TIERS if item.get_closest_marker(tier)}
+        item.user_properties.append(("tiers", sorted(tiers) or ["unit"]))
+        if tiers & ONE_BY_ONE:
+            item.add_marker(pytest.mark.xdist_group("processes"))
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    for item in session.items:
-        session.config.stash[collected_items].update(_tiers(item))
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    report: pytest.TestReport = yield  # type: ignore[assignment,misc]
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    # Of other processes' tests, too, of which only the reports come here.
+    tiers = dict(report.user_properties)["tiers"]
+    if report.when == "setup":
+        found.update(tiers)
     if report.skipped and not hasattr(report, "wasxfail"):
-        item.config.stash[skipped_items].update(_tiers(item))
-    return report  # type: ignore[return-value]
+        skipped.update(tiers)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if session.config.option.collectonly:
+    if session.config.option.collectonly or hasattr(session.config, "workerinput"):
         return
-    if any(_complaints(session.config)) and session.exitstatus in {
+    if any(_complaints()) and session.exitstatus in {
         pytest.ExitCode.OK,
         pytest.ExitCode.NO_TESTS_COLLECTED,
     }:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    found, skipped = config.stash[collected_items], config.stash[skipped_items]
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     counts = (f"{tier} {found[tier]} ({skipped[tier]} skipped)" for tier in sorted(found))
     terminalreporter.write_line(f"tiers: {', '.join(counts)}")
-    for complaint in _complaints(config):
+    for complaint in _complaints():
         terminalreporter.write_line(f"ERROR {complaint}", red=True)
 
 
-def _tiers(item: pytest.Item) -> list[str]:
-    """The tiers of a test; `unit` where it needs nothing."""
-    return [tier for tier in TIERS if item.get_closest_marker(tier)] or ["unit"]
-
-
-def _complaints(config: pytest.Config) -> list[str]:
-    found, skipped = config.stash[collected_items], config.stash[skipped_items]
+def _complaints() -> list[str]:
     return [
         f"tier {tier} is required: {found[tier]} tests, {skipped[tier]} skipped"
         for tier in REQUIRED
