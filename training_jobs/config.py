@@ -3,7 +3,10 @@
 from upath import UPath
 
 from gyrus.addresses import Address
+from gyrus.datasets import Dataset, open_dataset
+from gyrus.datasets.folds import hold_out
 from gyrus.recipe import Recipe, RunName
+from gyrus.settings import PlatformSettings
 
 
 class TrainConfig(Recipe):
@@ -17,6 +20,17 @@ class TrainConfig(Recipe):
     dataset: Address
     storage: Address
     job: str = ""
+
+    def open_dataset(self) -> Dataset:
+        """The dataset, split as the run has it.
+
+        Raises:
+            InvalidDataset: it is none, or was changed.
+            InputError: it has no such fold.
+            NotFound, Unavailable: there is nothing, or it cannot be read.
+        """
+        dataset = open_dataset(self.dataset, PlatformSettings().home)
+        return hold_out(dataset, self.fold, seed=self.seed) if self.fold else dataset
 
     @property
     def folder(self) -> UPath:

@@ -10,12 +10,10 @@ from ray import train
 from ray.train.collective import broadcast_from_rank_zero
 from sklearn.metrics import roc_auc_score
 
-from gyrus.datasets import open_dataset
 from gyrus.errors import StorageFull
 from gyrus.evaluation.calibration import log_loss, softmax
 from gyrus.evaluation.outcomes import tumour_probability
 from gyrus.progress import Kind, Progress
-from gyrus.settings import PlatformSettings
 from training_jobs.batches import TrainBatches
 from training_jobs.checkpoint import Checkpoints, State
 from training_jobs.config import TrainConfig
@@ -69,7 +67,7 @@ class Worker:
 
     def __init__(self, config: TrainConfig, channel: Channel, *, rank: int, world: int) -> None:
         self._config, self._rank, self._world = config, rank, world
-        self._dataset = open_dataset(config.dataset, PlatformSettings().home)
+        self._dataset = config.open_dataset()
         self._batches = TrainBatches(
             self._dataset, batch=config.batch, rank=rank, world=world, seed=config.seed
         )

@@ -11,6 +11,7 @@ from gyrus.addresses import address, local, reached, room, upload
 from gyrus.datasets import Dataset, open_dataset
 from gyrus.datasets.trainable import check_trainable
 from gyrus.errors import Conflict, InputError, NotFound
+from gyrus.evaluation.folds import OUTCOMES
 from gyrus.evaluation.plots import draw_plots
 from gyrus.plots import FOLDER as PLOTS
 from gyrus.plots import log_plots
@@ -36,9 +37,9 @@ def prepare(config: TrainConfig) -> Dataset:
         InputError: the weights cannot be had, or belong to another model.
         NotFound, Unavailable: an address has nothing, or cannot be reached.
     """
-    dataset = open_dataset(config.dataset, PlatformSettings().home)
+    open_dataset(config.dataset, PlatformSettings().home).verify()
+    dataset = config.open_dataset()
     check_trainable(dataset)
-    dataset.verify()
     with reached(config.storage):
         if (config.folder / CONFIG).exists():
             raise Conflict(
@@ -101,8 +102,11 @@ def load_config(storage: UPath, run: str) -> TrainConfig:
 def execute(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: bool) -> bool:
     """Train, evaluate, export, draw and register; `tell` hears of every event.
 
-    A run that is resumed although its model is registered already only tells which it is. Returns
-    whether all is done: a signal that asks to end stops the workers, who write a checkpoint first.
+    The model of a run that held out a fold is not registered: only what it says of the fold is
+    kept. A run that is resumed although its model is registered already only tells which it is.
+
+    Returns whether all is done: a signal that asks to end stops the workers, who write a checkpoint
+    first.
 
     Raises:
         TrainingFailed: the workers failed more often than a run survives.
@@ -110,7 +114,7 @@ def execute(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: b
         InputError: there is no room for so many workers.
     """
     settings = PlatformSettings()
-    dataset = open_dataset(config.dataset, settings.home)
+    dataset = config.open_dataset()
     registry = Registry(settings.registry_uri, settings.home)
     made = _made_before(config, dataset, registry) if resumed else None
     if made is not None:
@@ -140,13 +144,19 @@ def execute(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: b
         tell(evaluation)
         draw_plots(plots, state.history, outcomes, card)
         upload(plots, config.folder / PLOTS)
-        version = registry.register(
-            bundle,
-            run=config.run,
-            params=config.model_dump(mode="json", exclude={"dataset", "storage", "job"}),
-        )
-        log_plots(settings.registry_uri, version.version, plots)
-    closing = {"kind": "done", "message": f"version {version.version}"}
+        if config.fold:
+            outcomes.save(plots / OUTCOMES, card)
+            (config.folder / OUTCOMES).write_bytes((plots / OUTCOMES).read_bytes())
+            message = f"fold {config.fold}"
+        else:
+            version = registry.register(
+                bundle,
+                run=config.run,
+                params=config.model_dump(mode="json", exclude={"dataset", "storage", "job"}),
+            )
+            log_plots(settings.registry_uri, version.version, plots)
+            message = f"version {version.version}"
+    closing = {"kind": "done", "message": message}
     tell(Progress.model_validate(evaluation.model_dump(exclude={"time"}) | closing))
     return True
 

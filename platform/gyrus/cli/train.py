@@ -1,17 +1,23 @@
 """`gyrus train`."""
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gyrus.cli.folds import folds_of, run_folds
 from gyrus.cli.jobs import launcher, show_progress
 from gyrus.cli.options import Home, print_json
 from gyrus.errors import Conflict, InputError
 from gyrus.recipe import Architecture, Precision
+
+if TYPE_CHECKING:
+    from gyrus.launch.jobs import Job
+    from gyrus.launch.local_jobs import LocalTrainings
 
 
 def train(
@@ -42,6 +48,13 @@ def train(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="The seed of weights and order (0).")] = None,
     run: Annotated[str | None, typer.Option(help="The run's name.")] = None,
+    folds: Annotated[
+        int | None, typer.Option(help="Cross-validate: so many runs, each tested on a fold.", min=2)
+    ] = None,
+    by_source: Annotated[
+        bool,
+        typer.Option("--leave-one-source-out", help="Cross-validate: a run for each source."),
+    ] = False,
     resume: Annotated[
         str | None, typer.Option(help="Go on with this run, as it was asked.", metavar="RUN")
     ] = None,
@@ -57,7 +70,6 @@ def train(
     from pydantic import ValidationError
 
     from gyrus.launch.jobs import TrainingRequest, run_name
-    from gyrus.launch.signals import ending_raises
 
     trainings = launcher(home)
     options: dict[str, object] = {
@@ -89,7 +101,14 @@ def train(
             wrong = error.errors()[0]
             where = "".join(f"--{part}: ".replace("_", "-") for part in wrong["loc"])
             raise InputError(f"{where}{wrong['msg']}") from error
-        _check(trainings.home / "datasets" / dataset)
+        folder = trainings.home / "datasets" / dataset
+        _check(folder)
+        if folds or by_source:
+            if detach:
+                raise InputError("--detach starts one run, and folds are several: leave it out.")
+            wanted = folds_of(folder, folds, by_source=by_source)
+            run_folds(trainings, request, wanted, partial(_follow, trainings), as_json=as_json)
+            return
         begin = partial(trainings.create, request)
     if detach:
         job = begin()
@@ -98,6 +117,13 @@ def train(
         else:
             print(f"Training {job.id}. See how it goes: gyrus jobs follow {job.id}")
         return
+    _follow(trainings, begin, as_json=as_json)
+
+
+def _follow(trainings: "LocalTrainings", begin: Callable[[], "Job"], *, as_json: bool) -> None:
+    """Begin a run and show how it goes; Ctrl-C ends it."""
+    from gyrus.launch.signals import ending_raises
+
     with ending_raises():
         job = begin()
         try:

@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 from gyrus.datasets.dataset import LEFT_OUT, Dataset
 from gyrus.datasets.splitting import SHARES, split_groups
 from gyrus.errors import InputError
-
-FOLD = re.compile(r"(?P<number>[1-9]\d?)/(?P<of>[1-9]\d?)|source:(?P<source>.+)")
-"""`2/5` is the second of five folds, `source:mri` all images that came from the set `mri`."""
+from gyrus.recipe import FOLD
 
 
 def hold_out(dataset: Dataset, fold: str, *, seed: int) -> Dataset:
@@ -22,7 +20,7 @@ def hold_out(dataset: Dataset, fold: str, *, seed: int) -> Dataset:
     Raises:
         InputError: `fold` is none, the dataset has no such source, or no other.
     """
-    found = FOLD.fullmatch(fold)
+    found = re.fullmatch(FOLD, fold)
     if found is None:
         raise InputError(f"{fold!r} is no fold. Write 2/5, or source:NAME.")
     strata = np.char.add(np.char.add(dataset.sources, "/"), np.array(dataset.column("label")))

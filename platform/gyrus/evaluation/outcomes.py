@@ -45,7 +45,8 @@ class Outcomes:
     def save(self, path: Path, rule: Rule) -> None:
         """Write them, and the rule that decides by them, into a Parquet file."""
         columns = {name: list(value) for name, value in vars(self).items()}
-        table = pa.table(columns).replace_schema_metadata({RULE: rule.model_dump_json()})
+        kept = rule.model_dump_json(include=set(Rule.model_fields))
+        table = pa.table(columns).replace_schema_metadata({RULE: kept})
         pq.write_table(table, path)
 
     @classmethod
