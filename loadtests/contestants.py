@@ -7,8 +7,9 @@ is to do, and the answer how many seconds they took.
 import argparse
 import sys
 import time
-from collections.abc import Callable
-from itertools import count, islice
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import chain, count, islice
 from pathlib import Path
 
 import keras
@@ -17,9 +18,9 @@ from upath import UPath
 
 from gyrus.datasets import Dataset
 from training_jobs.augment import BRIGHTNESS, ROTATION_DEGREES, SHIFT, ZOOM
-from training_jobs.batches import TrainBatches
+from training_jobs.batches import Batch, TrainBatches
 from training_jobs.config import TrainConfig
-from training_jobs.distributed import DistributedModel, make_strategy, share_processors
+from training_jobs.distributed import DistributedModel, make_strategy, share_machine
 from training_jobs.models import build
 from training_jobs.models.norm import fuse_norms
 
@@ -29,9 +30,15 @@ Steps = Callable[[int], object]
 """Does so many steps."""
 
 
+def fresh(batches: TrainBatches) -> Callable[[int], Iterator[Batch]]:
+    """Makes so many batches, of as many epochs as it takes, none of them made ahead before."""
+    epochs = count()
+    return lambda number: islice(chain.from_iterable(map(batches.epoch, epochs)), number)
+
+
 def gyrus(dataset: Dataset, config: TrainConfig, rank: int) -> Steps:
     """Gyrus' own loop, on the workers that `TF_CONFIG` names."""
-    share_processors(config.workers)
+    share_machine(config.workers)
     strategy = make_strategy()
     with strategy.scope():
         model = fuse_norms(build(config, len(dataset.classes)))
@@ -39,11 +46,10 @@ def gyrus(dataset: Dataset, config: TrainConfig, rank: int) -> Steps:
         optimizer.build(model.trainable_variables)
     group = DistributedModel(strategy, model, optimizer)
     group.train_on(model, model.trainable_variables, config.batch)
-    batches = _batches(dataset, config, rank)
-    epochs = count()
+    batches = fresh(_batches(dataset, config, rank))
 
     def steps(number: int) -> None:
-        for batch in islice(batches.epoch(next(epochs)), number):
+        for batch in batches(number):
             group.step(*batch)
 
     return steps
@@ -51,9 +57,8 @@ def gyrus(dataset: Dataset, config: TrainConfig, rank: int) -> Steps:
 
 def input_alone(dataset: Dataset, config: TrainConfig, rank: int) -> Steps:
     """The batches of Gyrus' loop, made and thrown away."""
-    batches = _batches(dataset, config, rank)
-    epochs = count()
-    return lambda number: list(islice(batches.epoch(next(epochs)), number))
+    batches = fresh(_batches(dataset, config, rank))
+    return lambda number: deque(batches(number), 0)
 
 
 def keras_fit(dataset: Dataset, config: TrainConfig, rank: int) -> Steps:

@@ -5,7 +5,7 @@ from upath import UPath
 from gyrus.addresses import Address
 from gyrus.datasets import Dataset, open_dataset
 from gyrus.datasets.folds import hold_out
-from gyrus.recipe import Recipe, RunName
+from gyrus.recipe import Fold, Recipe, RunName
 from gyrus.settings import PlatformSettings
 
 
@@ -18,6 +18,7 @@ class TrainConfig(Recipe):
 
     run: RunName
     dataset: Address
+    fold: Fold = ""
     storage: Address
     job: str = ""
 

@@ -17,10 +17,15 @@ BYTES_PER_PACK = 32 * 1024 * 1024
 """Gradients travel in packs of this size; unpacked, each variable is an all-reduce of its own."""
 
 
-def share_processors(workers: int) -> None:
-    """Take this process' share of the processors that so many workers of this machine have."""
+def share_machine(workers: int, rank: int = 0) -> None:
+    """Take this process' share of the machine, as the `rank`th of so many workers on it.
+
+    That are some of the processors, and one GPU: TensorFlow would take all that it sees.
+    """
     threads = max(1, (os.cpu_count() or 1) // workers)
     tf.config.threading.set_intra_op_parallelism_threads(threads)
+    if gpus := tf.config.list_physical_devices("GPU"):
+        tf.config.set_visible_devices(gpus[rank % len(gpus)], "GPU")
 
 
 def make_strategy() -> Any:

@@ -61,7 +61,9 @@ def export_bundle(
         tumour_classes=dataset.tumour_classes,
         threshold=thresholds.threshold,
         upper_threshold=thresholds.upper_threshold,
-        distance_limit=conformal_limit(space.distances(pooled["calibration"])),
+        distance_limit=conformal_limit(
+            space.distances(pooled["calibration"]), dataset.groups[calibration]
+        ),
     )
     outcomes = Outcomes(
         calibrated["test"],

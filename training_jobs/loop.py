@@ -17,7 +17,7 @@ from gyrus.progress import Kind, Progress
 from training_jobs.batches import TrainBatches
 from training_jobs.checkpoint import Checkpoints, State
 from training_jobs.config import TrainConfig
-from training_jobs.distributed import DistributedModel, make_strategy, share_processors
+from training_jobs.distributed import DistributedModel, make_strategy, share_machine
 from training_jobs.events import Channel, Teller
 from training_jobs.models import build
 from training_jobs.models.norm import fuse_norms
@@ -49,7 +49,7 @@ def train_loop(given: dict[str, Any]) -> End:
     """
     config = TrainConfig.model_validate(given["config"])
     context = train.get_context()
-    share_processors(context.get_local_world_size())
+    share_machine(context.get_local_world_size(), context.get_local_rank())
     keras.config.set_dtype_policy(dtype_policy(config.precision))
     keras.utils.set_random_seed(config.seed)
     rank, world = context.get_world_rank(), context.get_world_size()

@@ -145,8 +145,11 @@ def execute(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: b
         draw_plots(plots, state.history, outcomes, card)
         upload(plots, config.folder / PLOTS)
         if config.fold:
-            outcomes.save(plots / OUTCOMES, card)
-            (config.folder / OUTCOMES).write_bytes((plots / OUTCOMES).read_bytes())
+            outcomes.save(plots / OUTCOMES, card, dataset.digest)
+            with reached(config.storage):
+                part = config.folder / f".{OUTCOMES}"
+                part.write_bytes((plots / OUTCOMES).read_bytes())
+                part.fs.mv(part.path, (config.folder / OUTCOMES).path)
             message = f"fold {config.fold}"
         else:
             version = registry.register(

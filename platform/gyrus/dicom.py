@@ -80,11 +80,17 @@ def patient_of(data: bytes) -> str:
     """The patient that a decodable file names, or else its series: for grouping, never to be kept.
 
     Empty if it names neither, or is no DICOM file.
+
+    Raises:
+        CorruptImage: the names cannot be read.
     """
     if not is_dicom(data):
         return ""
-    header = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True)
-    named = (str(header.get(name, "") or "") for name in ("PatientID", "SeriesInstanceUID"))
+    try:
+        header = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True)
+        named = [str(header.get(name, "") or "") for name in ("PatientID", "SeriesInstanceUID")]
+    except Exception as error:  # values are read only now, and pydicom raises all kinds
+        raise CorruptImage("The DICOM file's header is damaged. Export it again.") from error
     return next(filter(None, map(str.strip, named)), "")
 
 

@@ -61,11 +61,11 @@ def model_card(card: "Card") -> str:
             "",
             "Sensitivity, specificity, precision and F1 are those of the lower threshold. "
             "Intervals hold 95 % of bootstrap draws of groups (one patient's images, copies of an "
-            "image); where every group was right, or none was, they are binomial.",
+            "image); those of shares are binomial where every group was right, or none was.",
         ],
         "Evaluation data": [
-            f"The test split of `{card.dataset}`: {_size(card.metrics.tumour)}, none of them nor a "
-            "copy of them in another split.",
+            f"The test split of `{card.dataset}`: {_size(card.metrics.tumour)}. None of them is in "
+            "another split, nor is a copy that was found.",
         ],
         "Training data": [
             f"`{card.dataset}`, {kind} images (digest `{card.dataset_digest[:12]}`, split "

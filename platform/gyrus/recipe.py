@@ -6,8 +6,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Architecture = Literal["cnn", "mobilenetv2", "resnet50"]
 Precision = Literal["auto", "float32", "mixed_bfloat16"]
-FOLD = r"(?P<number>[1-9]\d?)/(?P<of>[1-9]\d?)|source:(?P<source>[A-Za-z0-9][A-Za-z0-9._-]{0,63})"
-"""`2/5` is the second of five folds, `source:mri` all images that came from the set `mri`."""
+Fold = Annotated[
+    str, Field(pattern=r"^([1-9][0-9]?/[1-9][0-9]?|source:[A-Za-z0-9][A-Za-z0-9._-]{0,63})?$")
+]
+"""`2/5` is the second of five folds, `source:mri` all images that came from the set `mri`.
+
+A run with a fold tests on it, trains on the rest, and registers no model; empty for others.
+"""
 
 RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 
@@ -23,8 +28,7 @@ class Recipe(BaseModel):
     `alpha` is MobileNetV2's width, `filters` those of the CNN's first block. `frozen_epochs` is how
     long a pretrained base rests before its last layers train too; `patience` is after how many
     epochs without progress a run stops. `precision` `auto` is bfloat16 on GPUs that are made for
-    it, float32 elsewhere; the model that comes of it is float32. A run with a `fold` (`2/5`, or
-    `source:NAME`) tests on it, trains on the rest, and registers no model.
+    it, float32 elsewhere; the model that comes of it is float32.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -42,7 +46,6 @@ class Recipe(BaseModel):
     patience: Annotated[int, Field(ge=1, le=1000)] = 10
     precision: Precision = "auto"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    fold: Annotated[str, Field(pattern=rf"^({FOLD})?$")] = ""
 
     @model_validator(mode="after")
     def _every_worker_has_work(self) -> Self:

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from gyrus.bundle import CARD, Card, digest, read_card, verify
 from gyrus.errors import Conflict, InvalidBundle, NotFound, Unavailable
@@ -120,10 +120,10 @@ class Registry:
         return self._describe(version, self._champion_number())
 
     def versions(self) -> list[ModelVersion]:
-        """All versions, newest first."""
+        """All versions, newest first; those with another kind of card are none of ours."""
         champion = self._champion_number()
         found = self._client.search_model_versions(f"name='{MODEL}'")
-        described = [self._describe(one, champion) for one in found if "card" in one.tags]
+        described = [self._describe(one, champion) for one in found if _is_ours(one)]
         return sorted(described, key=lambda one: one.version, reverse=True)
 
     def made_by(self, run: str) -> ModelVersion | None:
@@ -257,7 +257,7 @@ class Registry:
             if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
                 return None
             raise
-        return found if "card" in found.tags else None
+        return found if _is_ours(found) else None
 
     def _ensure_model(self) -> None:
         if self._model() is None:
@@ -308,6 +308,15 @@ class Registry:
             )
             if digest(Path(folder)) != model.digest or read_card(Path(folder)) != model.card:
                 raise InvalidBundle(f"The card of model version {model.version} was changed.")
+
+
+def _is_ours(found: Any) -> bool:
+    """Whether a version has a card that this Gyrus reads."""
+    try:
+        Card.model_validate_json(found.tags.get("card", ""))
+    except ValidationError:
+        return False
+    return True
 
 
 def _on_this_machine(uri: str) -> Path | None:

@@ -64,10 +64,11 @@ def test_what_two_sources_share_is_left_out_of_the_larger_one(merged: Dataset, s
 @pytest.mark.parametrize(
     ("fold", "words"),
     [
-        ("0/5", "is no fold"),
+        ("0/4", "no fold 0 of 4"),
         ("half", "is no fold"),
         ("6/5", "no fold 6 of 5"),
         ("1/1", "no fold 1 of 1"),
+        ("1/15", "its rarest label has"),
         ("source:other", "its sources are few, many"),
     ],
 )

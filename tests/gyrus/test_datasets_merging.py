@@ -8,7 +8,7 @@ import pytest
 
 from gyrus.cli import run
 from gyrus.datasets import Dataset, import_folder, merge
-from gyrus.datasets.labels import common_classes
+from gyrus.datasets.labels import common_classes, is_healthy
 from gyrus.errors import InvalidDataset
 from gyrus.phantom import draw, generate
 
@@ -34,6 +34,11 @@ def test_labels_of_several_sets_are_explained_by_common_classes(
     labels: set[str], classes: dict[str, list[str]]
 ) -> None:
     assert common_classes(labels) == classes
+
+
+@pytest.mark.parametrize("label", ["no_tumors", "Normal brain", "healthy", "No Tumor (NT)", "NO"])
+def test_labels_that_mean_no_tumour(label: str) -> None:
+    assert is_healthy(label)
 
 
 def write(folder: Path, label: str, kind: str, seeds: range) -> None:

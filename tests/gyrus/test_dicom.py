@@ -200,6 +200,14 @@ def test_any_header_decodes_or_is_refused(
         assert error.detail.endswith(".")
 
 
+def test_a_header_whose_names_cannot_be_read_is_refused() -> None:
+    data = mr_slice(RAMP[:8, :8], PatientID="me")
+    tag = b"\x10\x00\x20\x00LO"
+    assert data.count(tag) == 1
+    with pytest.raises(CorruptImage, match="header"):
+        patient_of(data.replace(tag, tag[:4] + b"FD"))
+
+
 def test_a_series_stands_for_a_patient_who_is_not_named() -> None:
     named = {"PatientID": "somebody", "SeriesInstanceUID": "1.2.3"}
     assert patient_of(mr_slice(RAMP, **named)) == "somebody"

@@ -63,16 +63,18 @@ def test_figures_of_folds_are_those_of_all_their_images_each_by_its_own_rule() -
 
 def test_outcomes_are_kept_with_the_rule_that_decides(tmp_path: Path) -> None:
     outcomes = draw_outcomes(30)
-    outcomes.save(tmp_path / OUTCOMES, RULE)
-    found, rule = Outcomes.load(tmp_path / OUTCOMES)
+    outcomes.save(tmp_path / OUTCOMES, RULE, "a digest")
+    found, rule = Outcomes.load(tmp_path / OUTCOMES, "a digest")
     assert rule == RULE
     for name, value in vars(outcomes).items():
         assert np.array_equal(getattr(found, name), value), name
-    pooled = pool({"1/1": tmp_path})
+    pooled = pool({"1/1": tmp_path}, "a digest")
     assert pooled.folds["1/1"] == pooled.together == evaluate((outcomes, RULE))
+    with pytest.raises(InvalidDataset, match="of another dataset"):
+        pool({"1/1": tmp_path}, "another digest")
     (tmp_path / OUTCOMES).write_bytes(b"none of ours")
     with pytest.raises(InvalidDataset, match=OUTCOMES):
-        pool({"1/1": tmp_path})
+        pool({"1/1": tmp_path}, "a digest")
 
 
 def test_figures_are_plain_counts() -> None:

@@ -8,8 +8,9 @@ from upath import UPath
 from gyrus import phantom
 from gyrus.datasets import Dataset
 from gyrus.errors import TrainingFailed
-from loadtests.contestants import CONTESTANTS
+from loadtests.contestants import CONTESTANTS, fresh
 from loadtests.training import ENTRIES, measure, started
+from training_jobs.batches import LEAST_STEPS, TrainBatches
 from training_jobs.config import TrainConfig
 
 
@@ -25,6 +26,12 @@ def test_a_contestant_does_steps_again_and_again(name: str, dataset: Dataset) ->
     steps = CONTESTANTS[name](dataset, config, 0)
     for number in (1, 2):
         steps(number)
+
+
+def test_there_are_as_many_batches_as_are_asked_for(dataset: Dataset) -> None:
+    batches = fresh(TrainBatches(dataset, batch=2, rank=0, world=1, seed=0))
+    for number in (LEAST_STEPS + 5, 1):
+        assert len(list(batches(number))) == number
 
 
 def test_all_take_part_and_say_how_long_a_step_took() -> None:

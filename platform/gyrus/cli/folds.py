@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gyrus.cli.options import print_table
-from gyrus.errors import InputError
+from gyrus.errors import Conflict, InputError
 
 if TYPE_CHECKING:
+    from gyrus.datasets import Dataset
     from gyrus.evaluation.folds import CrossValidation
     from gyrus.launch.jobs import Job, TrainingRequest
     from gyrus.launch.local_jobs import LocalTrainings
@@ -17,33 +17,32 @@ if TYPE_CHECKING:
 COLUMNS = ("accuracy", "auroc", "sensitivity", "specificity", "uncertain")
 
 
-def folds_of(dataset: Path, count: int | None, *, by_source: bool) -> list[str]:
-    """The folds of the dataset in a folder, as a recipe names them: so many, or the sources.
+def folds_of(dataset: "Dataset", count: int | None, *, by_source: bool, seed: int) -> list[str]:
+    """The folds of a dataset, as a run names them: so many, or the sources.
 
     Raises:
         InputError: both were asked for, or the dataset has no such folds.
         InvalidDataset: what is left beside a fold cannot train a model.
     """
-    from gyrus.datasets import Dataset
     from gyrus.datasets.folds import hold_out
     from gyrus.datasets.trainable import check_trainable
 
     if count and by_source:
         raise InputError("--folds and --leave-one-source-out exclude each other: give one.")
-    opened = Dataset.open(dataset)
     names = (
         [f"{number}/{count}" for number in range(1, count + 1)]
         if count
-        else [f"source:{name}" for name in sorted(set(opened.sources.tolist()))]
+        else [f"source:{name}" for name in sorted(set(dataset.sources.tolist()))]
     )
     for name in names:
-        check_trainable(hold_out(opened, name, seed=0))
+        check_trainable(hold_out(dataset, name, seed=seed))
     return names
 
 
 def run_folds(
     trainings: "LocalTrainings",
     request: "TrainingRequest",
+    dataset: "Dataset",
     folds: list[str],
     follow: Callable[..., None],
     *,
@@ -53,22 +52,29 @@ def run_folds(
 
     A fold that is done is not run again, and one that was interrupted goes on. `follow` begins a
     run and waits for its end. As JSON they are the last line, after those of the events.
+
+    Raises:
+        Conflict: a run of that name is there, and was asked otherwise.
+        InvalidDataset: it was made of another dataset.
     """
     from gyrus.evaluation.folds import OUTCOMES, pool
 
     runs = {}
-    for fold in folds:
-        name = f"{request.run}-{fold.replace('/', 'of').replace(':', '-')}"
+    for number, fold in enumerate(folds, start=1):
+        # Short, for a run's name may have 63 letters.
+        name = f"{request.run[:50]}-{number}of{len(folds)}"
         folder = trainings.home / "runs" / name
+        asked = request.model_copy(update={"run": name, "fold": fold})
+        if folder.exists() and trainings.get(name).request != asked:
+            raise Conflict(f"A run named {name} is there already, and was asked otherwise.")
         if not (folder / OUTCOMES).is_file():
-            asked = request.model_copy(update={"run": name, "fold": fold})
             again = partial(trainings.resume, name)
             begin: Callable[[], Job] = (
                 again if folder.exists() else partial(trainings.create, asked)
             )
             follow(begin, as_json=as_json)
         runs[fold] = folder
-    found = pool(runs)
+    found = pool(runs, dataset.digest)
     if as_json:
         print(found.model_dump_json())
     else:

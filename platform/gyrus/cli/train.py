@@ -69,6 +69,7 @@ def train(
     """Train a model on a dataset, evaluate it and register it."""
     from pydantic import ValidationError
 
+    from gyrus.datasets import Dataset
     from gyrus.launch.jobs import TrainingRequest, run_name
 
     trainings = launcher(home)
@@ -88,7 +89,7 @@ def train(
     }
     given = {name: value for name, value in options.items() if value is not None}
     if resume is not None:
-        if given or dataset or run:
+        if given or dataset or run or folds or by_source:
             raise InputError("--resume goes on with a run as it was asked: give it alone.")
         begin = partial(trainings.resume, resume)
     elif dataset is None:
@@ -102,13 +103,15 @@ def train(
             where = "".join(f"--{part}: ".replace("_", "-") for part in wrong["loc"])
             raise InputError(f"{where}{wrong['msg']}") from error
         folder = trainings.home / "datasets" / dataset
-        _check(folder)
         if folds or by_source:
             if detach:
                 raise InputError("--detach starts one run, and folds are several: leave it out.")
-            wanted = folds_of(folder, folds, by_source=by_source)
-            run_folds(trainings, request, wanted, partial(_follow, trainings), as_json=as_json)
+            opened = Dataset.open(folder)
+            wanted = folds_of(opened, folds, by_source=by_source, seed=request.seed)
+            follow = partial(_follow, trainings)
+            run_folds(trainings, request, opened, wanted, follow, as_json=as_json)
             return
+        _check(folder)
         begin = partial(trainings.create, request)
     if detach:
         job = begin()

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from gyrus.datasets.dataset import LEFT_OUT, Dataset
 from gyrus.datasets.splitting import SHARES, split_groups
 from gyrus.errors import InputError
-from gyrus.recipe import FOLD
 
 
 def hold_out(dataset: Dataset, fold: str, *, seed: int) -> Dataset:
@@ -20,7 +19,7 @@ def hold_out(dataset: Dataset, fold: str, *, seed: int) -> Dataset:
     Raises:
         InputError: `fold` is none, the dataset has no such source, or no other.
     """
-    found = re.fullmatch(FOLD, fold)
+    found = re.fullmatch(r"source:(?P<source>.+)|(?P<number>\d+)/(?P<of>\d+)", fold)
     if found is None:
         raise InputError(f"{fold!r} is no fold. Write 2/5, or source:NAME.")
     strata = np.char.add(np.char.add(dataset.sources, "/"), np.array(dataset.column("label")))
@@ -65,8 +64,11 @@ def _of_fold(
 
     rows = np.flatnonzero(usable)
     groups = dataset.groups[rows]
-    if not 2 <= of <= len(set(groups.tolist())) or number > of:
-        raise InputError(f"{dataset.name} has no fold {number} of {of}.")
+    fewest = min(len(set(groups[strata[rows] == one])) for one in np.unique(strata[rows]))
+    if not 2 <= of <= fewest or not 1 <= number <= of:
+        raise InputError(
+            f"{dataset.name} has no fold {number} of {of}: its rarest label has {fewest} groups."
+        )
     folds = StratifiedGroupKFold(n_splits=of, shuffle=True, random_state=seed)
     test = np.zeros(len(usable), np.bool_)
     _, held = list(folds.split(rows, strata[rows], groups))[number - 1]

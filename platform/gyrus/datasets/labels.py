@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterable
 
-HEALTHY = re.compile(r"no|(no|non|without)(brain)?tumou?r|normal|healthy|none|negative|control")
+HEALTHY = re.compile(
+    r"no|(no|non|without)(brain)?tumou?rs?(nt)?|(normal|healthy)(brains?)?|none|negative|controls?"
+)
 """Labels, letters only, that mean: no tumour."""
 
 SOME_TUMOUR = re.compile(r"yes|(brain)?tumou?rs?|positive|abnormal|lesion|cancer")

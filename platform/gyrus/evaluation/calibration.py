@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from gyrus.evaluation.outcomes import Doubles, Flags, Floats
+from gyrus.evaluation.outcomes import Doubles, Flags, Floats, Names
 
 BINS = 15
 
@@ -31,11 +31,15 @@ def bins_of(scores: Doubles) -> NDArray[np.int64]:
     return np.minimum((scores * BINS).astype(np.int64), BINS - 1)
 
 
-def conformal_limit(distances: Floats, error: float = 0.01) -> float:
-    """The distance that an image like these exceeds with probability `error` at most.
+def conformal_limit(distances: Floats, groups: Names, error: float = 0.01) -> float:
+    """The distance that images like these exceed with probability `error` at most.
 
-    The split-conformal quantile (Vovk et al. 2005). Of fewer than 1/`error` - 1 images it is the
-    largest distance, and the probability 1/(n + 1).
+    What is exchangeable are groups, so the error of a group is the mean over its images
+    (Angelopoulos et al. 2022; for groups of one image the split-conformal quantile of Vovk et al.
+    2005). Of fewer than 1/`error` - 1 groups it is the largest distance.
     """
-    rank = int(np.ceil((len(distances) + 1) * (1 - error)))
-    return float(np.sort(distances)[min(rank, len(distances)) - 1])
+    _, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    order = np.argsort(-distances)
+    beyond = (1 / sizes[inverse[order]]).cumsum()
+    most = error * (len(sizes) + 1) - 1 + 1e-9
+    return float(distances[order][np.searchsorted(beyond, most, side="right")])

@@ -24,13 +24,13 @@ class CrossValidation(BaseModel):
     together: Evaluation
 
 
-def pool(runs: Mapping[str, Path]) -> CrossValidation:
-    """Read what the runs of folds said, by the name of the fold.
+def pool(runs: Mapping[str, Path], dataset: str) -> CrossValidation:
+    """Read what the runs of folds said, by the name of the fold; `dataset` is the set's digest.
 
     Raises:
-        InvalidDataset: a run's file is missing or damaged.
+        InvalidDataset: a run's file is missing, damaged, or of another dataset.
     """
-    parts = {fold: Outcomes.load(folder / OUTCOMES) for fold, folder in runs.items()}
+    parts = {fold: Outcomes.load(folder / OUTCOMES, dataset) for fold, folder in runs.items()}
     return CrossValidation(
         folds={fold: evaluate(part) for fold, part in parts.items()},
         together=evaluate(*parts.values()),

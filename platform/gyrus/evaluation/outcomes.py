@@ -19,7 +19,7 @@ Labels = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 Names = NDArray[np.str_]
 
-RULE = b"rule"
+RULE, DATASET = b"rule", b"dataset"
 
 
 @dataclass(frozen=True)
@@ -42,27 +42,30 @@ class Outcomes:
         """The class of each image (N,), or -1 where its label does not say which."""
         return np.where(self.allowed.sum(1) == 1, self.allowed.argmax(1), -1).astype(np.int64)
 
-    def save(self, path: Path, rule: Rule) -> None:
-        """Write them, and the rule that decides by them, into a Parquet file."""
+    def save(self, path: Path, rule: Rule, dataset: str) -> None:
+        """Write them, the rule that decides by them, and the dataset's digest, as Parquet."""
         columns = {name: list(value) for name, value in vars(self).items()}
         kept = rule.model_dump_json(include=set(Rule.model_fields))
-        table = pa.table(columns).replace_schema_metadata({RULE: kept})
+        table = pa.table(columns).replace_schema_metadata({RULE: kept, DATASET: dataset})
         pq.write_table(table, path)
 
     @classmethod
-    def load(cls, path: Path) -> tuple["Outcomes", Rule]:
+    def load(cls, path: Path, dataset: str) -> tuple["Outcomes", Rule]:
         """Read what `save` wrote.
 
         Raises:
-            InvalidDataset: the file is damaged or none of ours.
+            InvalidDataset: the file is damaged, none of ours, or of another dataset.
         """
         try:
             table = pq.read_table(path)
             rule = Rule.model_validate_json(table.schema.metadata[RULE])
+            of = table.schema.metadata[DATASET].decode()
             columns = {name: np.array(table[name].to_pylist()) for name in table.column_names}
-            return cls(**columns), rule
         except (OSError, pa.ArrowException, KeyError, TypeError, ValidationError) as error:
             raise InvalidDataset(f"{path} holds no readable outcomes.") from error
+        if of != dataset:
+            raise InvalidDataset(f"{path} is of another dataset: delete its run.")
+        return cls(**columns), rule
 
     @classmethod
     def joined(cls, parts: Sequence["Outcomes"]) -> "Outcomes":

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from gyrus.errors import TrainingFailed
 from gyrus.plots import PlotName
 from gyrus.progress import Progress
-from gyrus.recipe import Recipe, RunName
+from gyrus.recipe import Fold, Recipe, RunName
 
 State = Literal["pending", "running", "succeeded", "failed", "cancelled"]
 ALIVE: frozenset[State] = frozenset({"pending", "running"})
@@ -29,6 +29,7 @@ class TrainingRequest(Recipe):
 
     run: RunName
     dataset: DatasetName
+    fold: Fold = ""
 
 
 class Job(BaseModel):
