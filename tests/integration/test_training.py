@@ -74,7 +74,7 @@ def test_a_dataset_is_made_of_images_in_a_bucket(bucket: Any, tmp_path: Path) ->
     command = ["data", "import", "s3://gyrus/mri", "--name", "mri", "--home", str(tmp_path)]
     assert run([*command, "--to", "s3://gyrus/data/datasets"]) == 0
     names = {one.key for one in bucket.objects.filter(Prefix="data/datasets/mri/")}
-    files = ("dataset.json", "images.npy", "manifest.parquet")
+    files = ("dataset.json", "files.parquet", "images.npy", "manifest.parquet")
     assert names == {f"data/datasets/mri/{name}" for name in files}
 
 
