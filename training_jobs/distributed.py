@@ -108,7 +108,9 @@ class DistributedModel:
         world = self._strategy.num_replicas_in_sync
         share = -(-len(rows) // world)
         mine = np.resize(rows, share * world)[rank * share : (rank + 1) * share]
-        forward = self._forwards.setdefault(part.name, self._forward(part))
+        if part.name not in self._forwards:
+            self._forwards[part.name] = self._forward(part)
+        forward = self._forwards[part.name]
         parts = [
             np.asarray(forward(tf.constant(inputs[mine[start : start + batch]])))
             for start in range(0, share, batch)

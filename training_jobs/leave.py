@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import psutil
 
@@ -48,7 +49,8 @@ def is_raylet(process: psutil.Process) -> bool:
 def stop(drivers: Sequence[psutil.Process], seconds: float) -> None:
     """Ask the drivers to stop, and wait for them."""
     for driver in drivers:
-        driver.terminate()
+        with suppress(psutil.NoSuchProcess):  # it has just ended by itself
+            driver.terminate()
     psutil.wait_procs(drivers, timeout=seconds)
 
 
@@ -61,7 +63,7 @@ def drain(
     asked += ["--deadline-remaining-seconds", str(seconds)]
     try:
         subprocess.run([*command, *asked], check=True, timeout=seconds)
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+    except (OSError, subprocess.SubprocessError):
         return 1
     psutil.wait_procs(raylets, timeout=max(ends - time.monotonic(), 0))
     return 0

@@ -8,7 +8,16 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from gyrus.errors import GyrusError, InputError, NoModel, Unauthorized, Unavailable
+from gyrus.datasets.finding import visible_files
+from gyrus.errors import (
+    GyrusError,
+    InputError,
+    NoModel,
+    Unauthorized,
+    Unavailable,
+    UploadTooLarge,
+)
+from gyrus.preprocessing import MAX_UPLOAD
 
 IN_FLIGHT = 4
 """So many images are sent at a time: enough for replicas to make batches."""
@@ -35,11 +44,7 @@ def images_below(folder: Path) -> list[Path]:
     def refuse(error: OSError) -> None:
         raise InputError(f"{error.filename} cannot be read: {error.strerror}.") from error
 
-    files: list[Path] = []
-    for root, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        files += [Path(root, name) for name in names if not name.startswith(".")]
-    files = [path for path in files if path.is_file()]
+    files = [path for path in visible_files(folder, refuse) if path.is_file()]
     if not files:
         raise InputError(f"{folder} holds no file.")
     return sorted(files)
@@ -57,6 +62,8 @@ def classify_all(
     def one(path: Path) -> Classified:
         name = os.fsencode(path.relative_to(folder)).decode(errors="replace")
         try:
+            if path.stat().st_size > MAX_UPLOAD:
+                raise UploadTooLarge(f"The file has more than {MAX_UPLOAD >> 20} MiB.")
             return Classified(file=name, answer=classify(path.read_bytes()))
         except NOBODY_ANSWERS:
             raise

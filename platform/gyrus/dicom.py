@@ -57,11 +57,11 @@ def read_frames(data: bytes, *, most: int) -> Iterator[Gray]:
         dataset = pydicom.dcmread(io.BytesIO(data))
         count, index = _check(dataset, most), -1
         for index, pixels in enumerate(_pixels(dataset, count)):
-            _use_own_values(dataset, index)
-            values = apply_modality_lut(pixels, dataset)
-            if dataset.get("VOILUTSequence"):  # looked up, so they must be whole numbers
+            header = _header_of_frame(dataset, index)
+            values = apply_modality_lut(pixels, header)
+            if header.get("VOILUTSequence"):  # looked up, so they must be whole numbers
                 values = np.rint(values).astype(np.int64)
-            values = apply_voi_lut(values, dataset, prefer_lut=False)
+            values = apply_voi_lut(values, header, prefer_lut=False)
             gray = stretch(np.asarray(values, dtype=np.float32))
             inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
             yield (255 - gray).astype(np.uint8) if inverted else gray
@@ -151,15 +151,19 @@ def _pixels(dataset: pydicom.Dataset, count: int) -> Iterator[NDArray[Any]]:
         yield pixel_array(dataset)
 
 
-def _use_own_values(dataset: pydicom.Dataset, index: int) -> None:
-    """Put what a frame says for itself where pydicom looks for it."""
+def _header_of_frame(dataset: pydicom.Dataset, index: int) -> pydicom.Dataset:
+    """The header with what a frame says for itself, where pydicom looks for it."""
+    header = pydicom.Dataset()
+    header.update(dataset)
+    header.set_original_encoding(*dataset.original_encoding)
     for groups, at in (("Shared", 0), ("PerFrame", index)):
         for group in dataset.get(f"{groups}FunctionalGroupsSequence", [])[at : at + 1]:
             for sequence, names in OF_A_FRAME.items():
                 for item in group.get(sequence, [])[:1]:
                     for name in names:
                         if name in item:
-                            dataset[name] = item[name]
+                            header[name] = item[name]
+    return header
 
 
 def _check_frame(dataset: pydicom.Dataset, frame: bytes) -> None:

@@ -16,6 +16,7 @@ GyrusError
 ├── TooManyRequests          slow down (429)
 ├── NoModel                  no champion is loaded yet (503)
 ├── Unavailable              a part that is needed does not answer (503)
+├── StorageFull              a disk, bucket or quota is full (507)
 └── TrainingFailed           a training run ended without a model (500)
 
 Each class owns its problem type, title and status, so that the API (RFC 9457), the replicas and the

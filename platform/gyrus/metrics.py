@@ -1,5 +1,7 @@
 """How good a model is: the figures that its card, the command line and the API tell."""
 
+from collections.abc import Iterable
+
 from pydantic import BaseModel, ConfigDict
 
 ROUNDED = 5
@@ -51,6 +53,11 @@ class Metrics(BaseModel):
         """The figures that are known, by name."""
         known = {name: getattr(self, name) for name in type(self).model_fields}
         return {name: one for name, one in known.items() if isinstance(one, Estimate)}
+
+    def described(self, names: Iterable[str]) -> dict[str, str]:
+        """Some figures for people; of one that is not known nothing is said."""
+        known = self.estimates()
+        return {name: known[name].describe() if name in known else "" for name in names}
 
 
 class Evaluation(BaseModel):

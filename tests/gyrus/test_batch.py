@@ -11,6 +11,7 @@ import pytest
 from gyrus.batch import IN_FLIGHT, classify_all, images_below
 from gyrus.client import ReplicaClient
 from gyrus.errors import InputError, Unavailable, UnsupportedImage
+from gyrus.preprocessing import MAX_UPLOAD
 
 
 def fill(folder: Path, names: list[str]) -> None:
@@ -44,6 +45,13 @@ def test_what_is_no_image_is_told_in_its_place(tmp_path: Path) -> None:
     assert [one.answer and one.answer["label"] for one in results] == ["a.png", None, "c.png", None]
     assert results[1].error == "It is no image."
     assert "cannot be read" in results[3].error
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "large.png").open("wb") as file:
+        file.truncate(MAX_UPLOAD + 1)
+    [one] = classify_all(tmp_path, images_below(tmp_path), pytest.fail)
+    assert "more than 20 MiB" in one.error
 
 
 def test_a_name_in_no_encoding_is_told_too(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ class Replicas(BaseHTTPRequestHandler):
                     "label": "glioma" if tumour else "notumor",
                     "confidence": 0.75,
                     "tumour_probability": 0.75 if tumour else 0.25,
+                    "threshold": 0.3,
                     "probabilities": {"glioma": 0.75, "notumor": 0.25},
                     "model": {"version": 4, "architecture": "cnn", "synthetic": True},
                 },
@@ -135,7 +136,9 @@ def test_one_file_is_told_as_ever(
     home: Path, images: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["predict", str(images / "t1.png"), "--home", str(home)]) == 0
-    assert capsys.readouterr().out.startswith("tumour: most likely glioma\n")
+    said = capsys.readouterr().out
+    assert said.startswith("tumour: most likely glioma\n")
+    assert "any tumour      75.0%, called no tumour below 30.0% only" in said
     assert run(["predict", str(images / "inner"), "--home", str(home / "other")]) == 1
     (images / "none").mkdir()
     assert run(["predict", str(images / "none"), "--home", str(home)]) == 2

@@ -47,6 +47,13 @@ def test_class_folders_become_a_dataset(heads: Path, tmp_path: Path) -> None:
     assert isinstance(dataset.images, np.memmap)
 
 
+def test_hidden_files_and_folders_are_passed_over(heads: Path, tmp_path: Path) -> None:
+    for name in (".hidden.png", ".checkpoints/a.png"):
+        write(heads / "no" / name, draw("notumor", seed=99)[0])
+    dataset = import_folder(heads, tmp_path, "d")
+    assert (len(dataset.labels), dataset.refused) == (20, [])
+
+
 @pytest.mark.parametrize(("first", "second"), [("Training", "Testing"), ("train", "test")])
 def test_folders_of_a_shipped_split_are_looked_into(
     heads: Path, tmp_path: Path, first: str, second: str

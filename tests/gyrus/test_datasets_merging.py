@@ -54,11 +54,13 @@ def parts(tmp_path: Path) -> list[Dataset]:
         write(tmp_path / "kinds", label, label, range(8))
     write(tmp_path / "yesno", "yes", "pituitary", range(8))
     write(tmp_path / "yesno", "no", "notumor", range(4, 12))
+    (tmp_path / "yesno" / "no" / "text.png").write_text("no image")
     return [import_folder(tmp_path / name, tmp_path, f"d-{name}") for name in ("kinds", "yesno")]
 
 
 def test_a_merged_set_knows_what_each_label_allows(parts: list[Dataset], tmp_path: Path) -> None:
     merged = merge(parts, tmp_path, "all")
+    assert [one.source for one in merged.refused] == ["d-yesno/no/text.png"]
     assert merged.classes == ["glioma", "meningioma", "notumor"]
     assert merged.tumour_classes == ["glioma", "meningioma"]
     assert not merged.synthetic

@@ -11,10 +11,11 @@ import pytest
 
 from gyrus.cli import run
 from gyrus.datasets import Dataset, import_folder, merge
-from gyrus.datasets.files import FileFacts
+from gyrus.datasets.files import FILES, FileFacts, read_facts, write_facts
 from gyrus.datasets.report import Report, report_on
 from gyrus.datasets.report_page import render
 from gyrus.datasets.shortcuts import border_features, file_features, probe
+from gyrus.errors import InvalidDataset
 from gyrus.phantom import draw
 
 
@@ -150,8 +151,21 @@ def test_the_command_writes_the_page_and_sums_it_up(
     said_as_json = json.loads(capsys.readouterr().out)
     assert Report.model_validate(said_as_json) == report
     assert run(["data", "report", "none", *home]) == 2
+    nowhere = str(tmp_path / "none" / "page.html")
+    assert run(["data", "report", "shipped", "--output", nowhere, *home]) == 2
+    assert "cannot be written" in capsys.readouterr().err
     assert run(["data", "list", *home, "--json"]) == 0
     capsys.readouterr()
+
+
+def test_facts_that_are_damaged_or_of_other_files_are_refused(tmp_path: Path) -> None:
+    assert read_facts(tmp_path, 2) == [None, None]
+    write_facts(tmp_path, [None])
+    with pytest.raises(InvalidDataset, match="another dataset"):
+        read_facts(tmp_path, 2)
+    (tmp_path / FILES).write_bytes(b"none of ours")
+    with pytest.raises(InvalidDataset, match="damaged"):
+        read_facts(tmp_path, 1)
 
 
 def test_a_probe_finds_what_tells_and_nothing_where_nothing_does() -> None:

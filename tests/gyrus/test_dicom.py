@@ -118,12 +118,14 @@ def test_each_frame_has_its_own_window_and_scale() -> None:
             PixelValueTransformationSequence=Sequence([scale]),
         )
 
-    own = Sequence([groups(100, 1), groups(1000, 2)])
-    first, second = decode_all(many_frames(RAMP, RAMP, PerFrameFunctionalGroupsSequence=own))
+    own = Sequence([groups(100, 1), groups(1000, 2), item(Rows=30_000)])
+    frames = many_frames(RAMP, RAMP, RAMP, PerFrameFunctionalGroupsSequence=own)
+    first, second, third = decode_all(frames)
     window = {"WindowCenter": 100, "WindowWidth": 100}
     np.testing.assert_array_equal(first, decode(mr_slice(RAMP, **window)))
     window = {"WindowCenter": 1000, "WindowWidth": 100, "RescaleSlope": 2, "RescaleIntercept": 0}
     np.testing.assert_array_equal(second, decode(mr_slice(RAMP, **window)))
+    np.testing.assert_array_equal(third, decode(mr_slice(RAMP)))
 
 
 BYTES = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}

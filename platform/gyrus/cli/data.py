@@ -1,5 +1,6 @@
 """`gyrus data`."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gyrus.cli.options import AsJson, Home, print_json, print_table, settings_of
+from gyrus.errors import InputError
 
 if TYPE_CHECKING:
     from gyrus.datasets import Dataset
@@ -120,6 +122,8 @@ def report(
 
     dataset = Dataset.open(settings_of(home).datasets / name)
     page = output or Path(f"{name}-report.html")
+    if not page.parent.is_dir() or not os.access(page.parent, os.W_OK):
+        raise InputError(f"{page} cannot be written: name a file in a folder that is yours.")
     with nullcontext() if as_json else Display() as display:
         found = report_on(dataset, display.stage if display else None)
     page.write_text(render(found, dataset), encoding="utf-8")
@@ -212,8 +216,5 @@ def _tell(report: "Report") -> None:
         print("  " + ", ".join(f"{image.file} ({image.label})" for image in images))
     for probe in report.probes:
         known = {"files": "the file", "border": "the border"}[probe.knows]
-        figure = "cannot be told of so little"
-        if probe.auroc:
-            auroc = probe.auroc
-            figure = f"{auroc.value:.3f} ({auroc.low:.3f} to {auroc.high:.3f})"
+        figure = probe.auroc.describe() if probe.auroc else "cannot be told of so little"
         print(f"tumour or not by {known} alone, {probe.source or 'all'}: AUROC {figure}")

@@ -9,7 +9,6 @@ from gyrus.errors import InputError
 
 if TYPE_CHECKING:
     from gyrus.evaluation.report import Report
-    from gyrus.metrics import Metrics
 
 COLUMNS = ("sensitivity", "specificity", "auroc")
 """What is told of classes and sources; `--json` has it all."""
@@ -100,10 +99,9 @@ def _show(report: "Report") -> None:
     ):
         if blocks:
             print()
-            print_table([_row(title, name, metrics) for name, metrics in blocks.items()])
-
-
-def _row(title: str, name: str, metrics: "Metrics") -> dict[str, object]:
-    known = metrics.estimates()
-    figures = {one: known[one].describe() if one in known else "" for one in COLUMNS}
-    return {title: name, "images": metrics.images, **figures}
+            print_table(
+                [
+                    {title: name, "images": one.images, **one.described(COLUMNS)}
+                    for name, one in blocks.items()
+                ]
+            )

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from gyrus.evaluation.folds import CrossValidation
     from gyrus.launch.jobs import Job, TrainingRequest
     from gyrus.launch.local_jobs import LocalTrainings
-    from gyrus.metrics import Metrics
 
 COLUMNS = ("accuracy", "auroc", "sensitivity", "specificity", "uncertain")
 
@@ -84,10 +83,10 @@ def run_folds(
 def _show(found: "CrossValidation") -> None:
     parts = {fold: one.tumour for fold, one in found.folds.items()}
     parts |= {f"all of {source}": one for source, one in found.together.sources.items()}
-    print_table([_row(name, one) for name, one in {**parts, "all": found.together.tumour}.items()])
-
-
-def _row(name: str, metrics: "Metrics") -> dict[str, object]:
-    known = metrics.estimates()
-    figures = {one: known[one].describe() if one in known else "" for one in COLUMNS}
-    return {"fold": name, "images": metrics.images, **figures}
+    parts["all"] = found.together.tumour
+    print_table(
+        [
+            {"fold": name, "images": one.images, **one.described(COLUMNS)}
+            for name, one in parts.items()
+        ]
+    )

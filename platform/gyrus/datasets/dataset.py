@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
+from gyrus.datasets.labels import known_classes
 from gyrus.errors import InvalidDataset
 from gyrus.preprocessing import PREPROCESSING, SIZE
 
@@ -178,7 +179,7 @@ class Dataset:
     @cached_property
     def labels(self) -> NDArray[np.int64]:
         """The class of each image, (N,), an index into `classes`; -1 where several are allowed."""
-        return np.where(self.allowed.sum(1) == 1, self.allowed.argmax(1), -1).astype(np.int64)
+        return known_classes(self.allowed)
 
     @cached_property
     def truth(self) -> NDArray[np.bool_]:

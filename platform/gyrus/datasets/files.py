@@ -11,6 +11,7 @@ import pydicom
 from PIL import Image
 
 from gyrus.dicom import is_dicom
+from gyrus.errors import InvalidDataset
 from gyrus.imaging import FORMATS
 
 FILES = "files.parquet"
@@ -55,8 +56,17 @@ def write_facts(folder: Path, facts: Sequence[FileFacts | None]) -> None:
 
 
 def read_facts(folder: Path, count: int) -> list[FileFacts | None]:
-    """What is known of the file of each of the `count` images of a dataset."""
+    """What is known of the file of each of the `count` images of a dataset.
+
+    Raises:
+        InvalidDataset: that is damaged, or of another dataset.
+    """
     if not (folder / FILES).exists():
         return [None] * count
-    rows = pq.read_table(folder / FILES, schema=SCHEMA).to_pylist()
+    try:
+        rows = pq.read_table(folder / FILES, schema=SCHEMA).to_pylist()
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise InvalidDataset(f"{folder / FILES} is damaged. Import the dataset again.") from error
+    if len(rows) != count:
+        raise InvalidDataset(f"{folder / FILES} is of another dataset. Import this one again.")
     return [None if row["size"] is None else FileFacts(**row) for row in rows]

@@ -1,6 +1,7 @@
 """Which files in a folder are images, of which class, and in which order."""
 
 import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,11 +53,9 @@ def find(source: Path) -> list[File]:
         labelled = [("", child) for child in children]
     _check_labels([folder for _, folder in labelled])
     files = [
-        File(Path(root, name), folder.name.lower(), shipped)
+        File(path, folder.name.lower(), shipped)
         for shipped, folder in labelled
-        for root, _, names in os.walk(folder)
-        for name in names
-        if not name.startswith(".")
+        for path in visible_files(folder)
     ]
     if empty := sorted({f.name.lower() for _, f in labelled} - {file.label for file in files}):
         raise InvalidDataset(f"The class {empty[0]} in {source} is empty. Fill it, or delete it.")
@@ -88,6 +87,13 @@ def _check_labels(folders: list[Path]) -> None:
                 f"{folder} is no class: it holds a folder {again[0]}, which is one. Import "
                 f"{folder} by itself, or move it elsewhere."
             )
+
+
+def visible_files(path: Path, onerror: Callable[[OSError], None] | None = None) -> Iterator[Path]:
+    """The files in a folder and those below it, without what is hidden; `onerror` as `os.walk`."""
+    for root, folders, names in os.walk(path, onerror=onerror):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(root, name) for name in names if not name.startswith("."))
 
 
 def visible_folders(path: Path) -> list[Path]:

@@ -3,6 +3,9 @@
 import re
 from collections.abc import Iterable
 
+import numpy as np
+from numpy.typing import NDArray
+
 HEALTHY = re.compile(
     r"no|(no|non|without)(brain)?tumou?rs?(nt)?|(normal|healthy)(brains?)?|none|negative|controls?"
 )
@@ -33,6 +36,11 @@ def common_classes(labels: Iterable[str]) -> dict[str, list[str]]:
         **{label: sorted(kinds) or _one(unnamed) for label in unnamed},
         **{label: [label] for label in kinds},
     }
+
+
+def known_classes(allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The class of each image (N,) that its label allows (N, K); -1 where it allows several."""
+    return np.where(allowed.sum(1) == 1, allowed.argmax(1), -1).astype(np.int64)
 
 
 def _one(labels: set[str]) -> list[str]:

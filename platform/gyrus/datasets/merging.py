@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gyrus.datasets.dataset import IMAGES, LEFT_OUT, MASKS, Dataset
+from gyrus.datasets.dataset import IMAGES, LEFT_OUT, MASKS, Dataset, Refused
 from gyrus.datasets.files import read_facts, write_facts
 from gyrus.datasets.grouping import contradicting, group_images
 from gyrus.datasets.labels import common_classes
@@ -86,7 +86,11 @@ def merge(
             merged,
             arrays,
             synthetic=all(part.synthetic for part in parts),
-            refused=[one for part in parts for one in part.refused],
+            refused=[
+                Refused(source=f"{part.name}/{one.source}", reason=one.reason)
+                for part in parts
+                for one in part.refused
+            ],
             label_classes=label_classes,
         )
         facts = [read_facts(part.folder, part.manifest.num_rows) for part in parts]

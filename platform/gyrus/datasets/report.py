@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from gyrus.datasets.dataset import LEFT_OUT, SPLITS, Dataset
 from gyrus.datasets.files import read_facts
 from gyrus.datasets.grouping import Grouping, contradicting, group_images, join
-from gyrus.datasets.shortcuts import Auroc, border_features, file_features, probe
+from gyrus.datasets.shortcuts import border_features, file_features, probe
+from gyrus.metrics import Estimate
 
 Knows = Literal["files", "border"]
 
@@ -66,7 +67,7 @@ class Probe(BaseModel):
     source: str
     knows: Knows
     images: int
-    auroc: Auroc | None
+    auroc: Estimate | None
 
 
 class Report(BaseModel):

@@ -8,18 +8,18 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 
 from gyrus.datasets.files import FileFacts
+from gyrus.evaluation.measures import binary_figures
+from gyrus.evaluation.resampling import estimates
+from gyrus.metrics import Estimate
 
 FOLDS = 5
 FEWEST = 2 * FOLDS
 """So many groups with a tumour and so many without are needed for a probe."""
 
-RESAMPLES = 200
 RING = 8
 """Pixels at each side of a preprocessed image that count as its border."""
 
@@ -27,14 +27,6 @@ TILES = 7
 """Parts of each side of the border."""
 
 Features = NDArray[np.float64]
-
-
-class Auroc(BaseModel):
-    """An area under the ROC curve with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 def file_features(facts: Sequence[FileFacts]) -> Features:
@@ -65,8 +57,10 @@ def border_features(image: NDArray[np.uint8]) -> Features:
     return np.array(padding + figures, dtype=np.float64)
 
 
-def probe(features: Features, truth: NDArray[np.bool_], groups: NDArray[np.str_]) -> Auroc | None:
-    """How well features (N, F) tell tumour or not, by grouped cross-validation.
+def probe(
+    features: Features, truth: NDArray[np.bool_], groups: NDArray[np.str_]
+) -> Estimate | None:
+    """The AUROC of features (N, F), tumour or not, by grouped cross-validation.
 
     The interval is of a bootstrap over groups. None if there are too few of them.
     """
@@ -77,13 +71,4 @@ def probe(features: Features, truth: NDArray[np.bool_], groups: NDArray[np.str_]
     scores = cross_val_predict(
         forest, features, truth, groups=groups, cv=folds, method="predict_proba"
     )[:, 1]
-    names, member = np.unique(groups, return_inverse=True)
-    generator = np.random.default_rng(0)
-    drawn = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), RESAMPLES)
-    figures = [
-        roc_auc_score(truth, scores, sample_weight=times[member])
-        for times in drawn
-        if len(np.unique(truth[times[member] > 0])) == 2
-    ]
-    low, high = np.percentile(figures, (2.5, 97.5))
-    return Auroc(value=float(roc_auc_score(truth, scores)), low=float(low), high=float(high))
+    return estimates(lambda weights: binary_figures(truth, scores, weights), groups)["auroc"]

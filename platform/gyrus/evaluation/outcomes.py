@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from gyrus.bundle import Rule
+from gyrus.datasets.labels import known_classes
 from gyrus.errors import InvalidDataset
 
 Floats = NDArray[np.float32]
@@ -40,7 +41,7 @@ class Outcomes:
     @property
     def labels(self) -> Labels:
         """The class of each image (N,), or -1 where its label does not say which."""
-        return np.where(self.allowed.sum(1) == 1, self.allowed.argmax(1), -1).astype(np.int64)
+        return known_classes(self.allowed)
 
     def save(self, path: Path, rule: Rule, dataset: str) -> None:
         """Write them, the rule that decides by them, and the dataset's digest, as Parquet."""
