@@ -34,7 +34,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
 
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
-    processes = Processes("mark-of-this-test", tmp_path / "logs")
+    processes = Processes(str(tmp_path), tmp_path / "logs")
     yield processes
     processes.stop_all([], grace=2)
 
@@ -81,7 +81,7 @@ def test_a_daemon_of_a_child_ends_too(processes: Processes, tmp_path: Path) -> N
     assert process_runs(daemon)
     processes.stop_all([], grace=2)
     assert not process_runs(daemon)
-    assert not members((), "mark-of-this-test")
+    assert not members((), processes.mark)
 
 
 def test_what_a_killed_launcher_left_is_found_by_its_mark(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ class Said:
 
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
-    processes = Processes("mark-of-this-test", tmp_path / "logs")
+    processes = Processes(str(tmp_path), tmp_path / "logs")
     yield processes
     processes.stop_all([], grace=2)
 
