@@ -101,24 +101,45 @@ def prune_onnx(model: Any, outputs: tuple[str, ...]) -> Any:
 
 
 def split_openvino(model: Any) -> tuple[Any, Any]:
-    """Cut an OpenVINO model before its global average pooling, into body and head.
+    """Cut an OpenVINO model before its global average poolings, into body and head.
 
-    `model` itself is taken apart by it.
+    The head is all that the poolings need not: it takes what the body makes for it, in the order of
+    the body's outputs. `model` itself is taken apart by it.
     """
     from openvino import opset13
 
-    pooling = [one for one in model.get_ordered_ops() if one.get_type_name() == "ReduceMean"][-1]
-    features = pooling.input(0).get_source_output()
-    while features.get_node().get_type_name() == "Transpose":
-        features = features.get_node().input(0).get_source_output()
-    results = [model.output(name).node for name in outputs_of(explain=True)]
-    inner = opset13.parameter(features.get_partial_shape(), np.float32, name="features")
-    for consumer in features.get_target_inputs():
-        consumer.replace_source_output(inner.output(0))
+    ordered = model.get_ordered_ops()
+    waiting = []
+    for pooling in (one for one in ordered if one.get_type_name() == "ReduceMean"):
+        above = pooling.input(0).get_source_output().get_node()
+        while above.get_type_name() == "Transpose":
+            above = above.input(0).get_source_output().get_node()
+        waiting.append(above)
+    names: set[str] = set()
+    while waiting:
+        node = waiting.pop()
+        if node.get_friendly_name() not in names:
+            names.add(node.get_friendly_name())
+            waiting += [one.get_source_output().get_node() for one in node.inputs()]
+
+    made, taken = [], []
+    for node in ordered:
+        if node.get_friendly_name() in names and node.get_type_name() != "Constant":
+            for output in node.outputs():
+                users = [
+                    one
+                    for one in output.get_target_inputs()
+                    if one.get_node().get_friendly_name() not in names
+                ]
+                if users:
+                    inner = opset13.parameter(output.get_partial_shape(), output.get_element_type())
+                    for user in users:
+                        user.replace_source_output(inner.output(0))
+                    made.append(opset13.result(output))
+                    taken.append(inner)
     openvino = _import_openvino()
-    body = openvino.Model([opset13.result(features)], model.get_parameters(), "body")
-    head = openvino.Model(results, [inner], "head")
-    return body, head
+    body = openvino.Model(made, model.get_parameters(), "body")
+    return body, openvino.Model(model.get_results(), taken, "head")
 
 
 def _openvino(onnx: Path, precision: Precision, threads: int) -> Compile:
@@ -128,15 +149,13 @@ def _openvino(onnx: Path, precision: Precision, threads: int) -> Compile:
         "INFERENCE_NUM_THREADS": threads,
         "ENABLE_CPU_PINNING": False,  # replicas on one machine would share the first cores
     }
-    # The head subtracts nearly equal numbers, which in bf16 put the distance off by a third.
-    body, head = split_openvino(core.read_model(onnx))
-    compiled_body = core.compile_model(
-        body, "CPU", {**options, "INFERENCE_PRECISION_HINT": precision}
-    )
 
     def compile_(outputs: tuple[str, ...]) -> Run:
-        compiled_head = core.compile_model(
-            prune_openvino(head, outputs), "CPU", {**options, "INFERENCE_PRECISION_HINT": "f32"}
+        # The head subtracts nearly equal numbers, which in bf16 put the distance off by a third.
+        parts = split_openvino(prune_openvino(core.read_model(onnx), outputs))
+        body, head = (
+            core.compile_model(part, "CPU", {**options, "INFERENCE_PRECISION_HINT": hint})
+            for part, hint in zip(parts, (precision, "f32"), strict=True)
         )
         idle: list[tuple[Any, Any]] = []  # a pair of requests is for one thread at a time
 
@@ -144,10 +163,10 @@ def _openvino(onnx: Path, precision: Precision, threads: int) -> Compile:
             try:
                 first, second = idle.pop()
             except IndexError:
-                first = compiled_body.create_infer_request()
-                second = compiled_head.create_infer_request()
-            features = first.infer({0: images}, share_inputs=True, share_outputs=True)[0]
-            values = second.infer({0: features}, share_inputs=True)
+                first, second = body.create_infer_request(), head.create_infer_request()
+            made = first.infer({0: images}, share_inputs=True, share_outputs=True)
+            inner = {index: made[index] for index in range(len(body.outputs))}
+            values = second.infer(inner, share_inputs=True)
             idle.append((first, second))
             return [values[name] for name in outputs]
 
