@@ -20,13 +20,16 @@ from gyrus.evaluation.measures import evaluate
 from gyrus.evaluation.outcomes import Outcomes, tumour_probability
 from gyrus.evaluation.thresholds import choose_thresholds
 from training_jobs.config import TrainConfig
-from training_jobs.gradcam import FeatureSpace, feature_model, serving_function
+from training_jobs.gradcam import FeatureSpace, pooling_function, serving_function
 from training_jobs.models.head import HIDDEN, LOGITS
 
 OPSET = 18
 BATCH = 64
 FEATURE_SAMPLE = 4000
 """At most this many training images fit the feature space."""
+
+STRANGE = 0.02
+"""The share of brain images that may be taken for none."""
 
 
 def export_bundle(
@@ -41,14 +44,15 @@ def export_bundle(
     rng = np.random.default_rng(config.seed)
     if len(splits["train"]) > FEATURE_SAMPLE:
         splits["train"] = np.sort(rng.choice(splits["train"], FEATURE_SAMPLE, replace=False))
-    pooled = {name: _pooled(model, dataset, rows) for name, rows in splits.items()}
-    logits = {name: _head(model, features) for name, features in pooled.items()}
+    seen = {name: _pooled(model, dataset, rows) for name, rows in splits.items()}
+    logits = {name: _head(model, pooled) for name, (pooled, _) in seen.items()}
+    detailed = {name: described for name, (_, described) in seen.items()}
     allowed, truth = dataset.allowed, dataset.truth
     train, calibration, test = splits.values()
 
     # Of a label that allows several classes, the likeliest one.
     classes = np.where(allowed[train], logits["train"], -np.inf).argmax(1)
-    space = FeatureSpace.fit(pooled["train"], classes, len(dataset.classes))
+    space = FeatureSpace.fit(detailed["train"], classes, len(dataset.classes))
     temperature = fit_temperature(logits["calibration"], allowed[calibration])
     calibrated = {name: softmax(values / temperature) for name, values in logits.items()}
     thresholds = choose_thresholds(
@@ -62,12 +66,12 @@ def export_bundle(
         threshold=thresholds.threshold,
         upper_threshold=thresholds.upper_threshold,
         distance_limit=conformal_limit(
-            space.distances(pooled["calibration"]), dataset.groups[calibration]
+            space.distances(detailed["calibration"]), dataset.groups[calibration], STRANGE
         ),
     )
     outcomes = Outcomes(
         calibrated["test"],
-        space.distances(pooled["test"]),
+        space.distances(detailed["test"]),
         allowed[test],
         truth[test],
         dataset.groups[test],
@@ -106,15 +110,17 @@ def write_onnx(serve: Any, path: Path) -> None:
     )
 
 
-def _pooled(model: keras.Model, dataset: Dataset, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The pooled features (len(rows), D) of some images."""
-    features = feature_model(model)
-    forward = tf.function(lambda x: tf.reduce_mean(features(x, training=False), axis=[1, 2]))
+def _pooled(
+    model: keras.Model, dataset: Dataset, rows: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The pooled last map (len(rows), D) of some images, and the pooled detailed one (…, E)."""
+    pool = pooling_function(model)
     parts = [
-        forward(tf.constant(dataset.images[rows[start : start + BATCH]][..., None])).numpy()
+        pool(tf.constant(dataset.images[rows[start : start + BATCH]][..., None]))
         for start in range(0, len(rows), BATCH)
     ]
-    return np.concatenate(parts)
+    last, detailed = (np.concatenate(some) for some in zip(*parts, strict=True))
+    return last, detailed
 
 
 def _head(model: keras.Model, pooled: NDArray[np.float32]) -> NDArray[np.float32]:

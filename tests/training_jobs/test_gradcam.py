@@ -3,17 +3,19 @@
 from pathlib import Path
 from typing import Any
 
+import cv2
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from serve_app.engine import open_engine
+from training_jobs.backward import DETAILED
 from training_jobs.config import TrainConfig
 from training_jobs.export import write_onnx
-from training_jobs.gradcam import FeatureSpace, feature_model, serving_function
+from training_jobs.gradcam import FeatureSpace, pooling_function, serving_function
 from training_jobs.models import build
-from training_jobs.models.head import FEATURES, LOGITS
+from training_jobs.models.head import FEATURES, LOGITS, head_part
 
 CLASSES = 4
 
@@ -44,32 +46,49 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: Any) -> tuple[kera
 
 
 def tape_cam(model: keras.Model, images: Any, label: int) -> Any:
-    """Grad-CAM of one class by differentiation, (N, rows, columns)."""
-    both = keras.Model(model.input, [model.get_layer(FEATURES).output, model.output])
-    with tf.GradientTape() as tape:
-        maps, logits = both(images, training=False)
-        score = logits[:, label]
+    """The map of one class by differentiation, (N, rows, columns)."""
+    base = next((one for one in model.layers if isinstance(one, keras.Model)), model)
+    end = model.get_layer(FEATURES).output if base is model else base.output
+    detailed = base.get_layer(DETAILED[model.name]).output
+    entry = images
+    if base is not model:
+        before = model.layers[model.layers.index(base) - 1].output
+        entry = keras.Model(model.input, before)(images)
+    inner = keras.Model(base.input, detailed)(entry, training=False)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(inner)
+        maps = inner if detailed is end else keras.Model(detailed, end)(inner, training=False)
+        pooled = tf.reduce_mean(maps, axis=[1, 2])
+        score = head_part(model)(pooled, training=False)[:, label]
     alpha = tf.reduce_mean(tape.gradient(score, maps), axis=(1, 2), keepdims=True)
-    return tf.nn.relu(tf.reduce_sum(maps * alpha, -1)).numpy()
+    coarse = tf.nn.relu(tf.reduce_sum(maps * alpha, -1)).numpy()
+    fine = tf.reduce_sum(tf.nn.relu(tape.gradient(score, inner)) * inner, -1).numpy()
+    size = fine.shape[2:0:-1]
+    window = np.stack([cv2.resize(one / max(one.max(), 1e-12), size) for one in coarse])
+    return fine * window
 
 
 @pytest.fixture(scope="module")
 def served(trained: tuple[keras.Model, Any]) -> Any:
     model, _ = trained
-    channels = feature_model(model).output_shape[-1]
+    channels = pooling_function(model)(trained[1])[1].shape[-1]
     pooled = np.random.default_rng(2).random((400, channels), np.float32)
     space = FeatureSpace.fit(pooled, np.arange(400) % CLASSES, CLASSES)
     return serving_function(model, 1.5, space)
 
 
-def test_closed_form_is_the_tape_to_1e_5(trained: Any, served: Any) -> None:
+# In another order of additions some of MobileNetV2's gates fall the other way.
+CLOSE = {"cnn": 1e-5, "mobilenetv2": 1e-2}
+
+
+def test_closed_form_is_the_tape(trained: Any, served: Any) -> None:
     model, images = trained
     cam = served(tf.constant(images))["cam"].numpy()
     assert cam.max() > 0
     for label in range(CLASSES):
         expected = tape_cam(model, images, label)
         difference = np.abs(cam[:, label] - expected).max()
-        assert difference <= 1e-5 * max(expected.max(), 1e-12)
+        assert difference <= CLOSE[model.name] * max(expected.max(), 1e-12)
 
 
 def test_probabilities_are_the_models_own_after_temperature(trained: Any, served: Any) -> None:
@@ -97,7 +116,8 @@ def test_what_is_served_in_float32_is_what_the_graph_gives(
     outputs = open_engine(onnx, runtime=runtime, precision="f32").infer(images, True)
     for name, expected in served(tf.constant(images)).items():
         difference = np.abs(getattr(outputs, name) - expected.numpy()).max()
-        assert difference <= 1e-3 * np.abs(expected.numpy()).max()
+        close = CLOSE[trained[0].name] if name == "cam" else 0
+        assert difference <= max(close, 1e-3) * np.abs(expected.numpy()).max()
 
 
 @pytest.mark.parametrize("trained", ["cnn"], indirect=True)  # six steps teach MobileNetV2 nothing
@@ -109,7 +129,7 @@ def test_maps_in_bfloat16_correlate_with_the_graphs(trained: Any, served: Any, o
     for label in range(CLASSES):
         if expected[:, label].any():
             pair = np.corrcoef(expected[:, label].ravel(), found[:, label].ravel())
-            assert pair[0, 1] >= 0.999
+            assert pair[0, 1] >= 0.97  # gates
 
 
 def test_distance_of_a_class_mean_is_nought_and_grows_away_from_it() -> None:
