@@ -66,7 +66,7 @@ def pooling_function(model: keras.Model) -> Any:
         detailed, maps, _ = stage.run(images)
         return tf.reduce_mean(maps, axis=[1, 2]), tf.reduce_mean(detailed, axis=[1, 2])
 
-    return tf.function(pool)
+    return tf.function(pool, autograph=False)
 
 
 def serving_function(model: keras.Model, temperature: float, space: FeatureSpace) -> Any:
@@ -113,7 +113,7 @@ def serving_function(model: keras.Model, temperature: float, space: FeatureSpace
         }
 
     signature = [tf.TensorSpec((None, SIZE, SIZE, 1), tf.uint8, name="images")]
-    return tf.function(serve, input_signature=signature)
+    return tf.function(serve, input_signature=signature, autograph=False)
 
 
 def _enlarge(maps: Any, rows: int, columns: int) -> Any:

@@ -10,7 +10,7 @@ from training_jobs.models.pretrained import prepare_base
 def build_mobilenet(
     classes: int, alpha: float, weights: str | None, *, frozen: bool
 ) -> keras.Model:
-    """Build MobileNetV2 of width `alpha`; the feature map is 7×7.
+    """Build MobileNetV2 of width `alpha`; the feature map is 7×7, that before it 14×14.
 
     With `frozen`, only the layers from block 13 on train, and batch normalisation stays in
     inference mode.

@@ -11,7 +11,7 @@ CHANNEL_MEANS = (103.939, 116.779, 123.68)
 
 
 def build_resnet(classes: int, weights: str | None, *, frozen: bool) -> keras.Model:
-    """Build ResNet50; the feature map is 7×7.
+    """Build ResNet50; the feature map is 7×7, that before it 14×14.
 
     With `frozen`, only the layers from stage 5 on train, and batch normalisation stays in inference
     mode.
