@@ -14,7 +14,7 @@ from gyrus.datasets.labels import common_classes
 from gyrus.errors import InvalidDataset
 from gyrus.evaluation.inference import infer
 from gyrus.evaluation.measures import evaluate
-from gyrus.evaluation.outcomes import Flags, Outcomes
+from gyrus.evaluation.outcomes import Flags, Labels, Outcomes
 from gyrus.evaluation.seen import seen
 from gyrus.metrics import Evaluation
 from gyrus.registry import ModelVersion
@@ -66,15 +66,7 @@ def evaluate_version(
             f"does not know: {np.sum(wanted)} are in it, and it may have learnt from all of them, "
             "or from copies."
         )
-    probabilities, distances = infer(graph, dataset.images, rows, progress=progress)
-    outcomes = Outcomes(
-        probabilities=probabilities,
-        distances=distances,
-        allowed=allowed_classes(dataset, model.card)[rows],
-        truth=dataset.truth[rows],
-        groups=dataset.groups[rows],
-        sources=dataset.sources[rows],
-    )
+    outcomes = ask(graph, model.card, dataset, rows, progress=progress)
     return Report(
         version=model.version,
         digest=model.digest,
@@ -84,6 +76,26 @@ def evaluate_version(
         split=split,
         seen=None if trained is None else int(np.sum(wanted & known)),
         evaluation=evaluate((outcomes, model.card)),
+    )
+
+
+def ask(
+    graph: Path,
+    rule: Rule,
+    dataset: Dataset,
+    rows: Labels,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Outcomes:
+    """What a model, whose ONNX `graph` is here, says of the `rows` of a dataset."""
+    probabilities, distances = infer(graph, dataset.images, rows, progress=progress)
+    return Outcomes(
+        probabilities=probabilities,
+        distances=distances,
+        allowed=allowed_classes(dataset, rule)[rows],
+        truth=dataset.truth[rows],
+        groups=dataset.groups[rows],
+        sources=dataset.sources[rows],
     )
 
 
