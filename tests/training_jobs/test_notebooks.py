@@ -27,7 +27,7 @@ def executed(name: str, home: Path) -> NotebookNode:
     """Run a notebook on what is in a home."""
     book = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
     environment = {**os.environ, "GYRUS_HOME": str(home), "IPYTHONDIR": str(home / "ipython")}
-    client = NotebookClient(book, timeout=300, resources={"metadata": {"path": str(home)}})
+    client = NotebookClient(book, timeout=None, resources={"metadata": {"path": str(home)}})
     return client.execute(env=environment)
 
 
@@ -58,6 +58,7 @@ def test_a_dataset_is_explored(home: Path) -> None:
 
 
 @pytest.mark.ray
+@pytest.mark.timeout(900)
 def test_a_model_is_trained(trained: NotebookNode) -> None:
     assert len(shown(trained, "image/png")) == 1 + 6  # the live curve, and the plots
     assert "('succeeded', 1)" in shown(trained, "text/plain")
