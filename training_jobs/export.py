@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from gyrus.bundle import KERAS, ONNX, Card, Rule, seal
 from gyrus.datasets import Dataset
 from gyrus.evaluation.calibration import conformal_limit, fit_temperature, softmax
-from gyrus.evaluation.measures import evaluate
 from gyrus.evaluation.outcomes import Outcomes, tumour_probability
+from gyrus.evaluation.report import measure
 from gyrus.evaluation.thresholds import choose_thresholds
 from training_jobs.config import TrainConfig
 from training_jobs.gradcam import FeatureSpace, pooling_function, serving_function
@@ -38,66 +38,57 @@ def export_bundle(
     """Write the sealed bundle of a trained model into the new folder `target`.
 
     Temperature, thresholds and distance limit come from the calibration split, figures from the
-    test split. Returns the card, and what the model says of the test split.
+    test split, asked of the very graph that is served. Returns the card, and what the model says of
+    the test split.
     """
-    splits = {name: dataset.split(name) for name in ("train", "calibration", "test")}
+    train, calibration = dataset.split("train"), dataset.split("calibration")
     rng = np.random.default_rng(config.seed)
-    if len(splits["train"]) > FEATURE_SAMPLE:
-        splits["train"] = np.sort(rng.choice(splits["train"], FEATURE_SAMPLE, replace=False))
-    seen = {name: _pooled(model, dataset, rows) for name, rows in splits.items()}
-    logits = {name: _head(model, pooled) for name, (pooled, _) in seen.items()}
-    detailed = {name: described for name, (_, described) in seen.items()}
-    allowed, truth = dataset.allowed, dataset.truth
-    train, calibration, test = splits.values()
+    if len(train) > FEATURE_SAMPLE:
+        train = np.sort(rng.choice(train, FEATURE_SAMPLE, replace=False))
+    pool = pooling_function(model)
+    train_pooled, train_detailed = _pooled(pool, dataset, train)
+    pooled, detailed = _pooled(pool, dataset, calibration)
+    allowed, groups = dataset.allowed, dataset.groups[calibration]
 
     # Of a label that allows several classes, the likeliest one.
-    classes = np.where(allowed[train], logits["train"], -np.inf).argmax(1)
-    space = FeatureSpace.fit(detailed["train"], classes, len(dataset.classes))
-    temperature = fit_temperature(logits["calibration"], allowed[calibration])
-    calibrated = {name: softmax(values / temperature) for name, values in logits.items()}
+    classes = np.where(allowed[train], _head(model, train_pooled), -np.inf).argmax(1)
+    space = FeatureSpace.fit(train_detailed, classes, len(dataset.classes))
+    logits = _head(model, pooled)
+    temperature = fit_temperature(logits, allowed[calibration])
     thresholds = choose_thresholds(
-        tumour_probability(calibrated["calibration"], dataset.tumour_indices),
-        truth[calibration],
-        dataset.groups[calibration],
+        tumour_probability(softmax(logits / temperature), dataset.tumour_indices),
+        dataset.truth[calibration],
+        groups,
     )
     rule = Rule(
         classes=dataset.classes,
         tumour_classes=dataset.tumour_classes,
         threshold=thresholds.threshold,
         upper_threshold=thresholds.upper_threshold,
-        distance_limit=conformal_limit(
-            space.distances(detailed["calibration"]), dataset.groups[calibration], STRANGE
-        ),
-    )
-    outcomes = Outcomes(
-        calibrated["test"],
-        space.distances(detailed["test"]),
-        allowed[test],
-        truth[test],
-        dataset.groups[test],
-        dataset.sources[test],
-    )
-    card = Card(
-        **rule.model_dump(),
-        architecture=config.model,
-        misses=thresholds.misses,
-        false_alarms=thresholds.false_alarms,
-        temperature=temperature,
-        metrics=evaluate((outcomes, rule)),
-        images=dataset.counts,
-        dataset=dataset.name,
-        dataset_digest=dataset.digest,
-        split_digest=dataset.split_digest,
-        synthetic=dataset.synthetic,
-        run=config.run,
-        git_commit=_git_commit(),
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        distance_limit=conformal_limit(space.distances(detailed), groups, STRANGE),
     )
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".bundle-") as part:
         folder = Path(part) / "bundle"
         folder.mkdir()
         write_onnx(serving_function(model, temperature, space), folder / ONNX)
         model.save(folder / KERAS)
+        metrics, outcomes = measure(folder / ONNX, rule, dataset, dataset.split("test"))
+        card = Card(
+            **rule.model_dump(),
+            architecture=config.model,
+            misses=thresholds.misses,
+            false_alarms=thresholds.false_alarms,
+            temperature=temperature,
+            metrics=metrics,
+            images=dataset.counts,
+            dataset=dataset.name,
+            dataset_digest=dataset.digest,
+            split_digest=dataset.split_digest,
+            synthetic=dataset.synthetic,
+            run=config.run,
+            git_commit=_git_commit(),
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
         seal(folder, card)
         os.replace(folder, target)
     return card, outcomes
@@ -111,10 +102,9 @@ def write_onnx(serve: Any, path: Path) -> None:
 
 
 def _pooled(
-    model: keras.Model, dataset: Dataset, rows: NDArray[np.int64]
+    pool: Any, dataset: Dataset, rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The pooled last map (len(rows), D) of some images, and the pooled detailed one (…, E)."""
-    pool = pooling_function(model)
     parts = [
         pool(tf.constant(dataset.images[rows[start : start + BATCH]][..., None]))
         for start in range(0, len(rows), BATCH)

@@ -24,6 +24,7 @@ from gyrus.imaging import SIZE
 from training_jobs.backward import LastStage
 from training_jobs.models.head import HIDDEN, LOGITS
 
+IMAGES = [tf.TensorSpec((None, SIZE, SIZE, 1), tf.uint8, name="images")]
 TINY = 1e-12
 
 
@@ -66,7 +67,7 @@ def pooling_function(model: keras.Model) -> Any:
         detailed, maps, _ = stage.run(images)
         return tf.reduce_mean(maps, axis=[1, 2]), tf.reduce_mean(detailed, axis=[1, 2])
 
-    return tf.function(pool, autograph=False)
+    return tf.function(pool, input_signature=IMAGES, autograph=False)
 
 
 def serving_function(model: keras.Model, temperature: float, space: FeatureSpace) -> Any:
@@ -112,8 +113,7 @@ def serving_function(model: keras.Model, temperature: float, space: FeatureSpace
             "distance": tf.sqrt(squared, "distance"),
         }
 
-    signature = [tf.TensorSpec((None, SIZE, SIZE, 1), tf.uint8, name="images")]
-    return tf.function(serve, input_signature=signature, autograph=False)
+    return tf.function(serve, input_signature=IMAGES, autograph=False)
 
 
 def _enlarge(maps: Any, rows: int, columns: int) -> Any:

@@ -27,8 +27,9 @@ class Metrics(BaseModel):
 
     A figure is None where the images cannot tell: there is no AUROC without a healthy one.
     Sensitivity, specificity, precision and F1 are those of the lower threshold: an image counts as
-    found unless it is called `no_tumour` for its probability. The last three figures are those of
-    the decision as it is served, with `uncertain`, and only of the question for a tumour.
+    found unless it is called `no_tumour` for its probability. The last four figures are those of
+    the decision as it is served, with `uncertain`, and only of the question for a tumour;
+    `too_far` is the share of images beyond the distance limit.
     `groups` are the images that are independent: copies, or slices of one patient, are not.
     """
 
@@ -48,6 +49,7 @@ class Metrics(BaseModel):
     miss_rate: Estimate | None = None
     false_alarm_rate: Estimate | None = None
     uncertain: Estimate | None = None
+    too_far: Estimate | None = None
 
     def estimates(self) -> dict[str, Estimate]:
         """The figures that are known, by name."""
@@ -60,11 +62,27 @@ class Metrics(BaseModel):
         return {name: known[name].describe() if name in known else "" for name in names}
 
 
+class Localisation(BaseModel):
+    """How well heatmaps find the tumours of one kind, in `images` whose masks say where those are.
+
+    `pointing` is how often a map's highest point is in the tumour or within 15 pixels of it (Zhang
+    et al. 2018), `energy` which share of the map is in the tumour (Wang et al. 2020).
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    images: int
+    pointing: Estimate
+    energy: Estimate
+
+
 class Evaluation(BaseModel):
     """All figures of a model on some images: tumour or not, by class and by source.
 
     `classes` ask for one class against the rest, of images whose class is known. `sources` has the
-    sets that the images came from, where there are several.
+    sets that the images came from, where there are several. `heatmaps` are by kind of tumour, where
+    there are masks. `strangers_refused` is the share of pictures that are no brain MRI, drawn
+    alike for every model, that are beyond the distance limit.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -72,10 +90,19 @@ class Evaluation(BaseModel):
     tumour: Metrics
     classes: dict[str, Metrics] = {}
     sources: dict[str, Metrics] = {}
+    heatmaps: dict[str, Localisation] = {}
+    strangers_refused: float | None = None
 
     def flat(self) -> dict[str, float]:
-        """The figures for a tumour by name: `auroc`, with `auroc_low` and `auroc_high`."""
+        """The figures for a tumour by name: `auroc`, with `auroc_low` and `auroc_high`.
+
+        And `pointing_glioma`, and `strangers_refused`, where they are known.
+        """
         figures = {"test_images": float(self.tumour.images)}
         for name, one in self.tumour.estimates().items():
             figures |= {name: one.value, f"{name}_low": one.low, f"{name}_high": one.high}
+        for kind, found in self.heatmaps.items():
+            figures |= {f"pointing_{kind}": found.pointing.value}
+        if self.strangers_refused is not None:
+            figures["strangers_refused"] = self.strangers_refused
         return figures

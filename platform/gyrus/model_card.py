@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from gyrus.metrics import Estimate, Metrics
+from gyrus.metrics import Estimate, Localisation, Metrics
 
 if TYPE_CHECKING:
     from gyrus.bundle import Card, Risk
@@ -21,6 +21,7 @@ NAMES = {
     "miss_rate": "Tumours called `no_tumour`",
     "false_alarm_rate": "Healthy images called `tumour`",
     "uncertain": "Images called `uncertain`",
+    "too_far": "Images beyond the distance limit",
 }
 """What people call each figure."""
 
@@ -79,6 +80,8 @@ def model_card(card: "Card") -> str:
             *_figures(card.metrics.tumour),
             *_blocks("One class against the rest", card.metrics.classes),
             *_blocks("Tumour or not, by source", card.metrics.sources),
+            *_heatmaps(card.metrics.heatmaps),
+            *_strangers(card.metrics.strangers_refused),
         ],
         "Ethical considerations": [
             "Public collections name neither patients nor how labels were found, and hold copies "
@@ -122,6 +125,24 @@ def _row(name: str, one: Estimate) -> str:
 def _blocks(title: str, blocks: Mapping[str, Metrics]) -> Iterable[str]:
     for name, metrics in blocks.items():
         yield from ("", f"{title}: {name}, {_size(metrics)}:", "", *_figures(metrics))
+
+
+def _heatmaps(kinds: Mapping[str, Localisation]) -> Iterable[str]:
+    if kinds:
+        yield ""
+        yield "Heatmaps, where masks say where the tumour is: how often the highest point is in it"
+        yield "or within 15 pixels of it (Zhang et al. 2018), and which share of the map is in it"
+        yield "(Wang et al. 2020):"
+        yield from ("", "| tumour | images | pointing | energy |", "|---|---|---|---|")
+    for name, one in kinds.items():
+        yield f"| {name} | {one.images} | {one.pointing.describe()} | {one.energy.describe()} |"
+
+
+def _strangers(refused: float | None) -> Iterable[str]:
+    if refused is not None:
+        yield ""
+        yield f"Beyond the distance limit were {100 * refused:.1f} % of drawn pictures that are no"
+        yield "brain MRI: noise, textures, text, charts, trunks, limbs, spines."
 
 
 def _counts(images: Mapping[str, Mapping[str, int]]) -> Iterable[str]:

@@ -93,6 +93,7 @@ def _show(report: "Report") -> None:
     )
     for name, one in tumour.estimates().items():
         print(f"  {name:<18} {one.describe()}")
+    print(f"  {'strangers refused':<18} {report.evaluation.strangers_refused:.3f}")
     for title, blocks in (
         ("class", report.evaluation.classes),
         ("source", report.evaluation.sources),
@@ -105,3 +106,16 @@ def _show(report: "Report") -> None:
                     for name, one in blocks.items()
                 ]
             )
+    if report.evaluation.heatmaps:
+        print()
+        print_table(
+            [
+                {
+                    "tumour": name,
+                    "images": one.images,
+                    "pointing": one.pointing.describe(),
+                    "energy": one.energy.describe(),
+                }
+                for name, one in report.evaluation.heatmaps.items()
+            ]
+        )

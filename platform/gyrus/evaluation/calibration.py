@@ -31,7 +31,7 @@ def bins_of(scores: Doubles) -> NDArray[np.int64]:
     return np.minimum((scores * BINS).astype(np.int64), BINS - 1)
 
 
-def conformal_limit(distances: Floats, groups: Names, error: float = 0.01) -> float:
+def conformal_limit(distances: Floats, groups: Names, error: float) -> float:
     """The distance that images like these exceed with probability `error` at most.
 
     What is exchangeable are groups, so the error of a group is the mean over its images

@@ -15,22 +15,20 @@ def infer(
     graph: Path,
     images: NDArray[np.uint8],
     rows: Labels,
-    *,
+    *outputs: str,
     progress: Callable[[int, int], None] | None = None,
-) -> tuple[Floats, Floats]:
-    """Probabilities (n, K) and distances (n,) of the `rows` of `images`, (N, 224, 224) uint8.
+) -> tuple[Floats, ...]:
+    """What the graph gives of `outputs`, each (n, …), for `rows` of `images` (N, 224, 224) uint8.
 
     `progress` gets how many are done, of how many.
     """
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
-    probabilities, distances = [], []
+    given = []
     for start in range(0, len(rows), BATCH):
         batch = images[rows[start : start + BATCH]][..., None]
-        one, other = session.run(["probabilities", "distance"], {"images": batch})
-        probabilities.append(one)
-        distances.append(other)
+        given.append(session.run(outputs, {"images": batch}))
         if progress:
             progress(start + len(batch), len(rows))
-    return np.concatenate(probabilities), np.concatenate(distances)
+    return tuple(np.concatenate(parts) for parts in zip(*given, strict=True))

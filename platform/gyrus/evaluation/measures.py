@@ -19,16 +19,25 @@ Share = tuple[Flags, Flags]
 
 @dataclass(frozen=True)
 class _Answers:
-    """Outcomes, the probability of a tumour, whether it is found, and the decision, each (N,)."""
+    """Outcomes, and of each image (N,) what the rule makes of them.
+
+    That is the probability of a tumour, whether it is found, the decision, and whether the image is
+    beyond the distance limit.
+    """
 
     outcomes: Outcomes
     scores: Doubles
     called: Flags
     said: Names
+    far: Flags
 
     def of(self, rows: Flags) -> "_Answers":
         return _Answers(
-            self.outcomes.of(rows), self.scores[rows], self.called[rows], self.said[rows]
+            self.outcomes.of(rows),
+            self.scores[rows],
+            self.called[rows],
+            self.said[rows],
+            self.far[rows],
         )
 
 
@@ -60,6 +69,7 @@ def _answers(parts: Sequence[tuple[Outcomes, Rule]]) -> _Answers:
         scores=np.concatenate(scores),
         called=np.concatenate([score >= rule.threshold for score, (_, rule) in pairs]),
         said=np.concatenate([decisions(*part) for part in parts]),
+        far=np.concatenate([one.distances > rule.distance_limit for one, rule in parts]),
     )
 
 
@@ -105,6 +115,7 @@ def _tumour(answers: _Answers) -> Metrics:
         "miss_rate": (said == "no_tumour", truth),
         "false_alarm_rate": (said == "tumour", ~truth),
         "uncertain": (said == "uncertain", everything),
+        "too_far": (answers.far, everything),
     }
     return _metrics(outcomes.groups, truth, answers.scores, answers.called, shares)
 

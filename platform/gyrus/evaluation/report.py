@@ -12,14 +12,20 @@ from gyrus.datasets import Dataset
 from gyrus.datasets.dataset import LEFT_OUT
 from gyrus.datasets.labels import common_classes
 from gyrus.errors import InvalidDataset
+from gyrus.evaluation.heatmaps import localisation
 from gyrus.evaluation.inference import infer
 from gyrus.evaluation.measures import evaluate
 from gyrus.evaluation.outcomes import Flags, Labels, Outcomes
 from gyrus.evaluation.seen import seen
-from gyrus.metrics import Evaluation
+from gyrus.imaging import preprocess
+from gyrus.metrics import ROUNDED, Evaluation, Localisation
+from gyrus.phantom.strangers import strangers
 from gyrus.registry import ModelVersion
 
 Split = Literal["test", "all"]
+
+STRANGERS = 270
+"""So many drawn pictures that are no brain are tried, the same for every model."""
 
 
 class Report(BaseModel):
@@ -66,7 +72,7 @@ def evaluate_version(
             f"does not know: {np.sum(wanted)} are in it, and it may have learnt from all of them, "
             "or from copies."
         )
-    outcomes = ask(graph, model.card, dataset, rows, progress=progress)
+    evaluation, _ = measure(graph, model.card, dataset, rows, progress=progress)
     return Report(
         version=model.version,
         digest=model.digest,
@@ -75,8 +81,44 @@ def evaluate_version(
         dataset_digest=dataset.digest,
         split=split,
         seen=None if trained is None else int(np.sum(wanted & known)),
-        evaluation=evaluate((outcomes, model.card)),
+        evaluation=evaluation,
     )
+
+
+def measure(
+    graph: Path,
+    rule: Rule,
+    dataset: Dataset,
+    rows: Labels,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Evaluation, Outcomes]:
+    """Every figure of a model, whose ONNX `graph` is here, on `rows` of a dataset.
+
+    And what it says of them.
+    """
+    outcomes = ask(graph, rule, dataset, rows, progress=progress)
+    strange = np.stack([preprocess(picture)[0] for _, picture in strangers(STRANGERS)])
+    [far] = infer(graph, strange, np.arange(STRANGERS), "distance")
+    others = {
+        "strangers_refused": round(float(np.mean(far > rule.distance_limit)), ROUNDED),
+        "heatmaps": _localisation(graph, rule, dataset, rows),
+    }
+    return evaluate((outcomes, rule)).model_copy(update=others), outcomes
+
+
+def _localisation(
+    graph: Path, rule: Rule, dataset: Dataset, rows: Labels
+) -> dict[str, Localisation]:
+    labels = np.array(dataset.column("label"))
+    if dataset.masks is not None:
+        drawn = rows[np.isin(labels[rows], rule.tumour_classes)]
+        drawn = drawn[dataset.masks[drawn].any(axis=(1, 2))]
+        if len(drawn):
+            [maps] = infer(graph, dataset.images, drawn, "cam")
+            masks, groups = dataset.masks[drawn], dataset.groups[drawn]
+            return localisation(maps, rule.classes, masks, labels[drawn], groups)
+    return {}
 
 
 def ask(
@@ -88,7 +130,8 @@ def ask(
     progress: Callable[[int, int], None] | None = None,
 ) -> Outcomes:
     """What a model, whose ONNX `graph` is here, says of the `rows` of a dataset."""
-    probabilities, distances = infer(graph, dataset.images, rows, progress=progress)
+    outputs = ("probabilities", "distance")
+    probabilities, distances = infer(graph, dataset.images, rows, *outputs, progress=progress)
     return Outcomes(
         probabilities=probabilities,
         distances=distances,
