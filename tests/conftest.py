@@ -31,6 +31,7 @@ found: Counter[str] = Counter()
 skipped: Counter[str] = Counter()
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         tiers = {tier for tier in TIERS if item.get_closest_marker(tier)}
