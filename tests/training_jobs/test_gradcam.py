@@ -3,19 +3,18 @@
 from pathlib import Path
 from typing import Any
 
-import cv2
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from loadtests.heatmaps import KEPT, ways
 from serve_app.engine import open_engine
-from training_jobs.backward import DETAILED
 from training_jobs.config import TrainConfig
 from training_jobs.export import write_onnx
 from training_jobs.gradcam import FeatureSpace, pooling_function, serving_function
 from training_jobs.models import build
-from training_jobs.models.head import FEATURES, LOGITS, head_part
+from training_jobs.models.head import LOGITS
 
 CLASSES = 4
 
@@ -45,29 +44,6 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: Any) -> tuple[kera
     return model, images[:4]
 
 
-def tape_cam(model: keras.Model, images: Any, label: int) -> Any:
-    """The map of one class by differentiation, (N, rows, columns)."""
-    base = next((one for one in model.layers if isinstance(one, keras.Model)), model)
-    end = model.get_layer(FEATURES).output if base is model else base.output
-    detailed = base.get_layer(DETAILED[model.name]).output
-    entry = images
-    if base is not model:
-        before = model.layers[model.layers.index(base) - 1].output
-        entry = keras.Model(model.input, before)(images)
-    inner = keras.Model(base.input, detailed)(entry, training=False)
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(inner)
-        maps = inner if detailed is end else keras.Model(detailed, end)(inner, training=False)
-        pooled = tf.reduce_mean(maps, axis=[1, 2])
-        score = head_part(model)(pooled, training=False)[:, label]
-    alpha = tf.reduce_mean(tape.gradient(score, maps), axis=(1, 2), keepdims=True)
-    coarse = tf.nn.relu(tf.reduce_sum(maps * alpha, -1)).numpy()
-    fine = tf.reduce_sum(tf.nn.relu(tape.gradient(score, inner)) * inner, -1).numpy()
-    size = fine.shape[2:0:-1]
-    window = np.stack([cv2.resize(one / max(one.max(), 1e-12), size) for one in coarse])
-    return fine * window
-
-
 @pytest.fixture(scope="module")
 def served(trained: tuple[keras.Model, Any]) -> Any:
     model, _ = trained
@@ -86,7 +62,7 @@ def test_closed_form_is_the_tape(trained: Any, served: Any) -> None:
     cam = served(tf.constant(images))["cam"].numpy()
     assert cam.max() > 0
     for label in range(CLASSES):
-        expected = tape_cam(model, images, label)
+        expected = ways(model, tf.constant(images), tf.fill(len(images), label))[KEPT]
         difference = np.abs(cam[:, label] - expected).max()
         assert difference <= CLOSE[model.name] * max(expected.max(), 1e-12)
 
