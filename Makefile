@@ -56,11 +56,12 @@ chart: $(VENV)/.stamp-dev
 clean:
 	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
+# Bytecode is made here, once: where Python may not write any, each start of a training would.
 # A stamp is newer than what it was made from as long as nothing need be installed again.
 $(VENV)/.stamp-run: EXTRAS := train,serve,gateway
 $(VENV)/.stamp-dev: EXTRAS := train,serve,gateway,mlflow,dev
 $(VENV)/.stamp-run $(VENV)/.stamp-dev: pyproject.toml constraints.txt | $(VENV)/.stamp-python
-	PATH="$(CURDIR)/$(BIN):$$PATH" uv pip install --python $(BIN)/python \
+	PATH="$(CURDIR)/$(BIN):$$PATH" uv pip install --compile-bytecode --python $(BIN)/python \
 		--constraint constraints.txt --editable '.[$(EXTRAS)]'
 	@touch $@
 

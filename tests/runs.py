@@ -14,7 +14,7 @@ import psutil
 Events = list[dict[str, Any]]
 Meanwhile = Callable[["subprocess.Popen[str]", Events], None]
 
-EPOCHS = 6
+EPOCHS = 10
 BATCH = 16
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gyrus.bundle import KERAS, ONNX, Card, Rule, seal
 from gyrus.datasets import Dataset
-from gyrus.evaluation.calibration import conformal_limit, fit_temperature, softmax
+from gyrus.evaluation.calibration import STRANGE, conformal_limit, fit_temperature, softmax
 from gyrus.evaluation.outcomes import Outcomes, tumour_probability
 from gyrus.evaluation.report import measure
 from gyrus.evaluation.thresholds import choose_thresholds
@@ -27,9 +27,6 @@ OPSET = 18
 BATCH = 64
 FEATURE_SAMPLE = 4000
 """At most this many training images fit the feature space."""
-
-STRANGE = 0.02
-"""The share of brain images that may be taken for none."""
 
 
 def export_bundle(

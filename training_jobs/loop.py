@@ -83,7 +83,7 @@ class Worker:
         self._schedule = Schedule(config.learning_rate, config.patience)
         self._average = self._best = model.get_weights()
         self._epochs_done = self._steps_done = 0
-        self._loss = 0.0
+        self._loss = self._told = 0.0
         self._history: list[Progress] = []
         self._checkpoints = Checkpoints(config.folder)
         self._orders = Orders(channel.stop, rank=rank)
@@ -137,14 +137,13 @@ class Worker:
 
     def _run_steps(self, stage: Stage) -> End | None:
         """The steps of an epoch that are not done yet, until an order to leave."""
-        started = told = time.monotonic()
-        first = self._steps_done
+        started, first = time.monotonic(), self._steps_done
         for batch in self._batches.epoch(self._epochs_done, start=first, features=stage.features):
             loss, look = self._group.step(*batch, sign=self._orders.due)
             self._steps_done += 1
             self._loss += loss
-            if time.monotonic() - told > STEP_EVERY_S:
-                told = time.monotonic()
+            if time.monotonic() - self._told > STEP_EVERY_S:
+                self._told = time.monotonic()
                 rate = self._rate(first, started)
                 done = self._epochs_done + self._steps_done / self._batches.steps
                 left = self._teller.left_s(done, rate)

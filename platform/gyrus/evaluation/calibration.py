@@ -7,6 +7,9 @@ from gyrus.evaluation.outcomes import Doubles, Flags, Floats, Names
 
 BINS = 15
 
+STRANGE = 0.02
+"""The share of brain images that may be taken for none."""
+
 
 def softmax(logits: Floats) -> Floats:
     """Probabilities (N, K) of logits (N, K)."""

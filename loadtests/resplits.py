@@ -1,0 +1,87 @@
+"""`python -m loadtests.resplits`: which error rates the thresholds hold on a dataset.
+
+The groups of the calibration and test splits, none of which a model has learned from, are dealt
+into two halves many times. One half sets the thresholds and the distance limit, the other tells
+what came of them.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gyrus.bundle import ONNX, verify
+from gyrus.datasets import Dataset
+from gyrus.errors import GyrusError
+from gyrus.evaluation.calibration import STRANGE, conformal_limit
+from gyrus.evaluation.outcomes import Outcomes, tumour_probability
+from gyrus.evaluation.report import ask
+from gyrus.evaluation.thresholds import MOST_UNCERTAIN, choose_thresholds
+from gyrus.settings import PlatformSettings
+from loadtests.bench import champion
+
+NAMES = ("misses", "false alarms", "uncertain", "too far")
+
+
+def deal(
+    outcomes: Outcomes, tumours: list[int], rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The rates of one deal, as `NAMES` has them, and those that were to be held.
+
+    A rate is the mean over groups of the mean over a group's images.
+    """
+    groups = np.unique(outcomes.groups)
+    chosen = np.isin(outcomes.groups, rng.permutation(groups)[: len(groups) // 2])
+    one, other = outcomes.of(chosen), outcomes.of(~chosen)
+    found = choose_thresholds(tumour_probability(one.probabilities, tumours), one.truth, one.groups)
+    limit = conformal_limit(one.distances, one.groups, STRANGE)
+    scores = tumour_probability(other.probabilities, tumours)
+    missed, alarmed = scores < found.threshold, scores >= found.upper_threshold
+    rates = (
+        _rate(missed[other.truth], other.groups[other.truth]),
+        _rate(alarmed[~other.truth], other.groups[~other.truth]),
+        _rate(~missed & ~alarmed, other.groups),
+        _rate(other.distances > limit, other.groups),
+    )
+    held = (found.misses.held, found.false_alarms.held, MOST_UNCERTAIN, STRANGE)
+    return np.array(rates), np.array(held, np.float64)
+
+
+def main() -> int:
+    """Deal and print; 2 when there is nothing to deal."""
+    parser = argparse.ArgumentParser(prog="python -m loadtests.resplits", description=__doc__)
+    parser.add_argument("dataset", help="the dataset that the model was trained on")
+    parser.add_argument("--bundle", type=Path, help="a model bundle; else the champion's")
+    parser.add_argument("--deals", type=int, default=200)
+    given = parser.parse_args()
+    try:
+        bundle = given.bundle or champion()
+        card = verify(bundle)
+        dataset = Dataset.open(PlatformSettings().datasets / given.dataset)
+        rows = np.concatenate([dataset.split("calibration"), dataset.split("test")])
+        outcomes = ask(bundle / ONNX, card, dataset, rows)
+    except GyrusError as error:
+        print(error.detail, file=sys.stderr)
+        return 2
+    tumours = [card.classes.index(name) for name in card.tumour_classes]
+    rng = np.random.default_rng(0)
+    deals = [deal(outcomes, tumours, rng) for _ in range(given.deals)]
+    rates, held = (np.stack(part) for part in zip(*deals, strict=True))
+    for name, some, asked in zip(NAMES, rates.T, held.T, strict=True):
+        spread = some.std() / np.sqrt(len(some))
+        print(
+            f"{name:<13} {some.mean():.4f} ± {spread:.4f} (held to {np.nanmean(asked):.4f} "
+            f"in {np.isfinite(asked).sum()} of {len(some)} deals)"
+        )
+    return 0
+
+
+def _rate(wrong: NDArray[np.bool_], groups: NDArray[np.str_]) -> float:
+    _, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    return float((np.bincount(inverse, wrong) / sizes).mean())
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
