@@ -123,6 +123,7 @@ def answer(model: Model, prepared: Prepared, output: Output, *, thumbnail: bool)
         "tumour_probability": card.tumour_probability(probabilities),
         "decision": card.decide(probabilities, output.distance),
         "threshold": card.threshold,
+        "upper_threshold": card.upper_threshold,
         "distance": output.distance,
         "crop": dataclasses.asdict(prepared.crop),
         "model": model.describe(),

@@ -41,7 +41,7 @@ def test_answer_says_all_that_the_contract_names(model: Model, prepared: Prepare
     assert said["confidence"] == pytest.approx(0.4)
     assert said["tumour_probability"] == pytest.approx(0.7)
     assert said["decision"] == "tumour"
-    assert said["threshold"] == 0.5
+    assert (said["threshold"], said["upper_threshold"]) == (0.5, 0.5)
     assert said["distance"] == 2.5
     assert said["model"] == {
         "version": 7,
@@ -93,7 +93,8 @@ def test_probability_between_the_thresholds_is_uncertain(
     tumours = {0.4: "no_tumour", 0.5: "uncertain", 0.7: "uncertain", 0.9: "tumour"}
     for tumour, decision in tumours.items():
         said = answer(model, prepared, said_by([tumour, 0, 1 - tumour, 0]), thumbnail=False)
-        assert (said["decision"], said["threshold"]) == (decision, 0.5)
+        assert said["decision"] == decision
+        assert (said["threshold"], said["upper_threshold"]) == (0.5, 0.8)
 
 
 def test_map_travels_as_float16_with_its_greatest_value_at_one(
