@@ -79,16 +79,19 @@ class Cam(BaseModel):
 
 
 class Inference(BaseModel):
-    """What a replica answers. The classes of `cam` are in the order of `probabilities`."""
+    """What a replica answers. The classes of `cam` are in the order of `probabilities`.
+
+    `label_is_tumour` and `upper_threshold` are None only of a replica older than this gateway.
+    """
 
     label: str
     label_is_tumour: bool | None = None
-    """None only of a replica that is older than this gateway."""
     probabilities: dict[str, float]
     confidence: float
     tumour_probability: float
     decision: Literal["tumour", "no_tumour", "uncertain"]
     threshold: float
+    upper_threshold: float | None = None
     distance: float
     crop: Crop
     model: ServedModel

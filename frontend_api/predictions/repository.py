@@ -47,6 +47,7 @@ class Prediction(Base):
     confidence: Mapped[float] = mapped_column(Double)
     tumour_probability: Mapped[float] = mapped_column(Double)
     threshold: Mapped[float] = mapped_column(Double)
+    upper_threshold: Mapped[float | None] = mapped_column(Double)
     distance: Mapped[float] = mapped_column(Double)
     crop: Mapped[dict[str, int]] = mapped_column(JSON)
     model_version: Mapped[int]

@@ -20,8 +20,9 @@ class Links(BaseModel):
 class PredictionOut(BaseModel):
     """A prediction. It is no diagnosis.
 
-    `decision` is `uncertain` where the model errs too often to decide, and for an image unlike
-    those that it was trained on. `crop` is the part of the upload that the model saw.
+    `decision` is `uncertain` between the model's two thresholds, where it errs too often to decide,
+    and for an image unlike those that it was trained on. `crop` is the part of the upload that the
+    model saw.
     """
 
     id: str
@@ -35,6 +36,10 @@ class PredictionOut(BaseModel):
     confidence: float = Field(description="The probability of `label`.")
     tumour_probability: float
     threshold: float = Field(description="Below this tumour probability it says `no_tumour`.")
+    upper_threshold: float | None = Field(
+        description="From this tumour probability on it says `tumour`, and between the two "
+        "`uncertain`; null where it was not kept."
+    )
     crop: Crop
     model: ServedModel
     explained: bool
@@ -56,6 +61,7 @@ class PredictionOut(BaseModel):
                 "confidence": row.confidence,
                 "tumour_probability": row.tumour_probability,
                 "threshold": row.threshold,
+                "upper_threshold": row.upper_threshold,
                 "crop": row.crop,
                 "model": {
                     "version": row.model_version,

@@ -192,6 +192,7 @@ def _row(user_id: str, inference: Inference) -> Prediction:
         confidence=inference.confidence,
         tumour_probability=inference.tumour_probability,
         threshold=inference.threshold,
+        upper_threshold=inference.upper_threshold,
         distance=inference.distance,
         crop=inference.crop.model_dump(),
         model_version=inference.model.version,

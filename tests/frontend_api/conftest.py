@@ -64,6 +64,7 @@ class FakeServe:
             "tumour_probability": 0.9,
             "decision": "tumour",
             "threshold": 0.5,
+            "upper_threshold": 0.75,
             "distance": 3.25,
             "crop": {"x": -3, "y": 4, "width": 300, "height": 300},
             "model": {

@@ -65,7 +65,7 @@ def test_only_a_database_that_is_not_reached_is_tried_again(
     assert told == [f"the database does not answer yet: error {code}"] * (tries - 1)
 
 
-@pytest.mark.parametrize("noted", ["0001", "0002", None])
+@pytest.mark.parametrize("noted", ["0001", "0002", "0003", None])
 def test_a_step_that_was_done_but_not_noted_is_done_again(
     engine: Engine, noted: str | None
 ) -> None:

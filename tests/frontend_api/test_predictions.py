@@ -38,7 +38,7 @@ async def test_a_prediction_is_made_kept_and_deleted(
     assert list(body["probabilities"].items())[1] == ("meningioma", 0.15)
     assert body["confidence"] == 0.7
     assert body["tumour_probability"] == 0.9
-    assert body["threshold"] == 0.5
+    assert (body["threshold"], body["upper_threshold"]) == (0.5, 0.75)
     assert body["crop"] == {"x": -3, "y": 4, "width": 300, "height": 300}
     assert body["model"]["version"] == 2
     assert body["model"]["synthetic"] is True
@@ -182,10 +182,11 @@ async def test_the_same_idempotency_key_gives_the_same_prediction(
 
 async def test_what_an_older_replica_does_not_say_is_not_known(gateway: Any, alice: Any) -> None:
     answer = gateway.serve.answer(explain=False)
-    del answer["label_is_tumour"]
+    del answer["label_is_tumour"], answer["upper_threshold"]
     gateway.serve.then = [httpx.Response(200, json=answer)]
     made = await gateway.predict(alice)
-    assert (made.status_code, made.json()["label_is_tumour"]) == (201, None)
+    assert made.status_code == 201
+    assert (made.json()["label_is_tumour"], made.json()["upper_threshold"]) == (None, None)
 
 
 async def test_uploads_wait_for_room_and_are_refused_when_there_is_none(
