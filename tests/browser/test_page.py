@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import FilePayload, Page, expect
+from playwright.sync_api import FilePayload, Page, Route, expect
 
 from gyrus.imaging import encode_png
 from gyrus.phantom import draw
@@ -84,7 +84,7 @@ def test_an_uploaded_image_gets_a_decision_bars_and_a_place_in_the_history(
     shares = page.locator("#bars .bar-text span:last-child").all_inner_texts()
     assert len(shares) >= 2
     assert 99 <= sum(float(share.strip("<> %")) for share in shares) <= 101
-    assert re.search(r"\d %: below it", page.locator("#threshold-text").inner_text())
+    assert re.search(r"\d %: below (it|the first)", page.locator("#threshold-text").inner_text())
     expect(page.locator("#history-list li")).to_have_count(1)
 
     page.reload()
@@ -118,6 +118,37 @@ def test_the_heatmap_is_drawn_and_obeys_its_controls(
     first = heat.evaluate("canvas => canvas.toDataURL()")
     page.select_option("#colormap", "viridis")
     until(page, lambda: heat.evaluate("canvas => canvas.toDataURL()") != first)
+    assert complaints == []
+
+
+BETWEEN = "lies between the two thresholds"
+EITHER = "Either the probability of a tumour lies where"
+UNLIKE = "This image is unlike the images"
+
+
+def test_the_thresholds_are_marked_and_tell_why_it_is_uncertain(
+    running: Any, page: Page, complaints: list[str]
+) -> None:
+    changes: dict[str, Any] = {"decision": "uncertain", "threshold": 0.25}
+
+    def answer(route: Route) -> None:
+        route.fulfill(json={**route.fetch().json(), **changes})
+
+    page.route("**/v1/predictions?explain=true", answer)
+    register(page, running.url)
+    band = page.locator("#band")
+    one, two = "The mark is this model’s threshold, 25.0 %", "thresholds, 25.0 % and 75.0 %"
+    for tumour, upper, why, marks, width in (
+        (0.5, 0.75, BETWEEN, two, "50%"),
+        (0.9, 0.75, UNLIKE, two, "50%"),
+        (0.5, None, EITHER, one, "0px"),
+        (0.5, 0.25, UNLIKE, one, "0px"),
+    ):
+        changes.update(tumour_probability=tumour, upper_threshold=upper)
+        upload(page)
+        expect(page.locator("#decision-text")).to_contain_text(why)
+        expect(page.locator("#threshold-text")).to_contain_text(marks)
+        assert band.evaluate("band => [band.style.left, band.style.width]") == ["25%", width]
     assert complaints == []
 
 

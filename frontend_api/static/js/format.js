@@ -15,23 +15,37 @@ const ARCHITECTURES = { cnn: 'CNN', mobilenetv2: 'MobileNetV2', resnet50: 'ResNe
 export const DECISIONS = {
   tumour: {
     title: 'Signs of a tumour',
-    text: ({ label, label_is_tumour: named }) => (named
-      ? `The likeliest class is ${className(label)}.`
-      : 'The probability of a tumour reaches the threshold, even if no single kind is the likeliest.'),
+    text: (prediction) => (prediction.label_is_tumour
+      ? `The likeliest class is ${className(prediction.label)}.`
+      : `The probability of a tumour reaches ${hasBand(prediction) ? 'both thresholds' : 'the threshold'}, `
+        + 'even if no single kind is the likeliest.'),
   },
   no_tumour: {
     title: 'No sign of a tumour',
-    text: () => 'The probability of a tumour is below the threshold of this model.',
+    text: (prediction) => 'The probability of a tumour is below '
+      + `${hasBand(prediction) ? 'both thresholds' : 'the threshold'} of this model.`,
   },
   uncertain: {
     title: 'Uncertain',
-    text: ({ tumour_probability: tumour, threshold }) => (tumour < threshold
-      ? 'This image is unlike the images the model was trained on. '
-      : 'Either the probability of a tumour lies where this model errs too often to decide, or this '
-        + 'image is unlike the images it was trained on. ')
+    text: (prediction) => `${doubt(prediction)} `
       + 'Do not rely on the probabilities and the heatmap: they may mean nothing here.',
   },
 };
+
+/** Whether the model has two thresholds; the upper one of an older answer is not known. */
+export function hasBand({ threshold, upper_threshold: upper }) {
+  return upper > threshold;
+}
+
+function doubt({ tumour_probability: tumour, threshold, upper_threshold: upper }) {
+  if (tumour >= threshold && upper == null) {
+    return 'Either the probability of a tumour lies where this model errs too often to decide, or this '
+      + 'image is unlike the images it was trained on.';
+  }
+  return tumour >= threshold && tumour < upper
+    ? 'The probability of a tumour lies between the two thresholds, where this model errs too often to decide.'
+    : 'This image is unlike the images the model was trained on.';
+}
 
 export function className(name) {
   return NAMES[name] ?? name.charAt(0).toUpperCase() + name.slice(1).replaceAll('_', ' ');

@@ -1,7 +1,7 @@
-/** One answer: decision, probabilities, threshold, and what made it. */
+/** One answer: decision, probabilities, thresholds, and what made it. */
 
 import { byId, icon, make } from './dom.js';
-import { architectureName, className, DECISIONS, moment, percent } from './format.js';
+import { architectureName, className, DECISIONS, hasBand, moment, percent } from './format.js';
 import { clearHeatmap, showHeatmap } from './heatmap.js';
 
 let previewAddress = '';
@@ -71,12 +71,17 @@ function showDecision(prediction) {
   byId('result-synthetic').hidden = !prediction.model.synthetic;
 }
 
-function showTumour({ tumour_probability: tumour, threshold }) {
+function showTumour(prediction) {
+  const { tumour_probability: tumour, threshold, upper_threshold: upper } = prediction;
+  const two = hasBand(prediction);
   byId('tumour-probability').textContent = percent(tumour);
   byId('tumour-fill').style.width = `${tumour * 100}%`;
-  byId('threshold').style.left = `${threshold * 100}%`;
-  byId('threshold-text').textContent = `The mark is this model’s threshold, ${percent(threshold)}: `
-    + 'below it, it decides for no tumour.';
+  byId('band').style.left = `${threshold * 100}%`;
+  byId('band').style.width = two ? `${(upper - threshold) * 100}%` : '0';
+  byId('threshold-text').textContent = two
+    ? `The marks are this model’s thresholds, ${percent(threshold)} and ${percent(upper)}: below the `
+      + 'first, it decides for no tumour; from the second on, for a tumour; between them, it is uncertain.'
+    : `The mark is this model’s threshold, ${percent(threshold)}: below it, it decides for no tumour.`;
 }
 
 function showBars({ probabilities }) {
