@@ -37,6 +37,7 @@ class Replicas(BaseHTTPRequestHandler):
                     "confidence": 0.75,
                     "tumour_probability": 0.75 if tumour else 0.25,
                     "threshold": 0.3,
+                    "upper_threshold": 0.6,
                     "probabilities": {"glioma": 0.75, "notumor": 0.25},
                     "model": {"version": 4, "architecture": "cnn", "synthetic": True},
                 },
@@ -138,7 +139,7 @@ def test_one_file_is_told_as_ever(
     assert run(["predict", str(images / "t1.png"), "--home", str(home)]) == 0
     said = capsys.readouterr().out
     assert said.startswith("tumour: most likely glioma\n")
-    assert "any tumour      75.0%, called no tumour below 30.0% only" in said
+    assert "any tumour      75.0%, called no tumour below 30.0% only, a tumour from 60.0%\n" in said
     assert run(["predict", str(images / "inner"), "--home", str(home / "other")]) == 1
     (images / "none").mkdir()
     assert run(["predict", str(images / "none"), "--home", str(home)]) == 2

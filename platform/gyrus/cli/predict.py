@@ -68,8 +68,9 @@ def _show(answer: dict[str, Any], as_json: bool) -> None:
     print(f"{answer['decision'].replace('_', ' ')}: most likely {answer['label']}")
     for name, probability in ranked:
         print(f"  {name:<14} {probability:6.1%}")
-    any_tumour, threshold = answer["tumour_probability"], answer["threshold"]
-    print(f"  {'any tumour':<14} {any_tumour:6.1%}, called no tumour below {threshold:.1%} only")
+    lower, upper = answer["threshold"], answer["upper_threshold"]
+    called = f"called no tumour below {lower:.1%} only, a tumour from {upper:.1%}"
+    print(f"  {'any tumour':<14} {answer['tumour_probability']:6.1%}, {called}")
     print(f"model version {model['version']} ({model['architecture']}). Not a medical device.")
     if model["synthetic"]:
         print(SYNTHETIC)
