@@ -27,7 +27,16 @@ MAX_FAILURES = 5
 """So many lost workers or nodes a run survives, beside nodes that said before that they go."""
 
 MAX_START_FAILURES = 3
-"""So often the workers may fail to find room, ten minutes each time."""
+"""So often the workers may fail to find room."""
+
+FIND_ROOM_S = "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"
+"""Ray's name for how long they may look for it each time."""
+
+A_NODE_COMES_S = 600
+"""So long where all workers must have room: a node may have to come first."""
+
+LOOK_AGAIN_S = 30
+"""So long where there may be fewer: Ray has seen room, but maybe on a node that is gone since."""
 
 RESIZE_EVERY_S = 20.0
 """So often Ray looks whether there is room for more workers, as often as it counts nodes."""
@@ -67,6 +76,7 @@ def train(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: boo
 def _with_workers(config: TrainConfig, channel: Channel, asked: threading.Event) -> End:
     """Train with a group of workers, which Ray starts again when one of them is lost."""
     few, many = config.fewest_workers, config.workers
+    os.environ[FIND_ROOM_S] = str(A_NODE_COMES_S if few == many else LOOK_AGAIN_S)
     # Ray keeps nothing there, for the run has checkpoints of its own.
     with tempfile.TemporaryDirectory() as nothing, ThreadPoolExecutor(1, "workers") as pool:
         trainer = TensorflowTrainer(

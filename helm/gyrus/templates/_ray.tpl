@@ -65,7 +65,6 @@ image: {{ include "gyrus.image" (list . .Values.training.image) }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 env:
   - {name: RAY_TRAIN_V2_ENABLED, value: "1"}
-  - {name: RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S, value: "600"}
   - {name: RAY_USAGE_STATS_ENABLED, value: "0"}
   - {name: GYRUS_HOME, value: /data}
   - {name: GYRUS_TRACKING_URI, value: {{ include "gyrus.trackingUri" . | quote }}}
