@@ -20,12 +20,12 @@ from rich.table import Table
 
 from gyrus.bundle import KERAS, verify
 from gyrus.datasets import Dataset
-from gyrus.errors import GyrusError, NotFound
-from gyrus.evaluation.heatmaps import energies, points
+from gyrus.errors import GyrusError, InputError, NotFound
+from gyrus.evaluation.heatmaps import energy, points
 from gyrus.settings import PlatformSettings
 from loadtests.bench import champion
-from training_jobs.backward import DETAILED
-from training_jobs.models.head import FEATURES, head_part
+from training_jobs.backward import ends, entry
+from training_jobs.models.head import head_part
 
 Maps = NDArray[np.float32]
 
@@ -40,14 +40,9 @@ def ways(model: keras.Model, images: Any, labels: Any) -> dict[str, Maps]:
     Grad-CAM (Selvaraju et al. 2017), HiResCAM (Draelos & Carin 2020) and LayerCAM (Jiang et al.
     2021) of the model's last map and of its detailed one, and those times the first.
     """
-    base = next((one for one in model.layers if isinstance(one, keras.Model)), model)
-    end = model.get_layer(FEATURES).output if base is model else base.output
-    start = base.get_layer(DETAILED[model.name]).output
-    entry = images
-    if base is not model:
-        before = model.layers[model.layers.index(base) - 1].output
-        entry = keras.Model(model.input, before)(images)
-    detailed = keras.Model(base.input, start)(entry, training=False)
+    inner, start, end = ends(model)
+    before = keras.Model(model.input, entry(model, inner))(images, training=False)
+    detailed = keras.Model(inner.input, start)(before, training=False)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(detailed)
         last = detailed if start is end else keras.Model(start, end)(detailed, training=False)
@@ -90,7 +85,9 @@ def compare(model: keras.Model, dataset: Dataset) -> dict[str, dict[str, tuple[f
         masks = dataset.masks[chosen]
         for way in parts[0]:
             maps = np.concatenate([one[way] for one in parts])
-            figures = float(points(maps, masks).mean()), float(energies(maps, masks).mean())
+            pairs = list(zip(maps, masks, strict=True))
+            hits, shares = ([measure(*pair) for pair in pairs] for measure in (points, energy))
+            figures = float(np.mean(hits)), float(np.mean(shares))
             found.setdefault(way, {})[dataset.classes[label]] = figures
     return found
 
@@ -103,8 +100,10 @@ def main() -> int:
     given = parser.parse_args()
     try:
         bundle = given.bundle or champion()
-        verify(bundle)
+        card = verify(bundle)
         dataset = Dataset.open(PlatformSettings().datasets / given.dataset)
+        if dataset.classes != card.classes:
+            raise InputError(f"The model does not know the classes of {given.dataset}.")
         found = compare(keras.models.load_model(bundle / KERAS), dataset)
     except GyrusError as error:
         print(error.detail, file=sys.stderr)

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gyrus.bundle import ONNX, verify
+from gyrus.bundle import ONNX, Card, verify
 from gyrus.datasets import Dataset
-from gyrus.errors import GyrusError
+from gyrus.errors import GyrusError, InputError
 from gyrus.evaluation.calibration import STRANGE, conformal_limit
-from gyrus.evaluation.outcomes import Outcomes, tumour_probability
+from gyrus.evaluation.outcomes import Outcomes, tumour_scores
 from gyrus.evaluation.report import ask
 from gyrus.evaluation.thresholds import MOST_UNCERTAIN, choose_thresholds
 from gyrus.settings import PlatformSettings
@@ -26,18 +26,18 @@ NAMES = ("misses", "false alarms", "uncertain", "too far")
 
 
 def deal(
-    outcomes: Outcomes, tumours: list[int], rng: np.random.Generator
+    outcomes: Outcomes, card: Card, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The rates of one deal, as `NAMES` has them, and those that were to be held.
+    """The rates of one deal, as `NAMES` has them, and those that were to be held, or NaN.
 
     A rate is the mean over groups of the mean over a group's images.
     """
     groups = np.unique(outcomes.groups)
     chosen = np.isin(outcomes.groups, rng.permutation(groups)[: len(groups) // 2])
     one, other = outcomes.of(chosen), outcomes.of(~chosen)
-    found = choose_thresholds(tumour_probability(one.probabilities, tumours), one.truth, one.groups)
+    found = choose_thresholds(tumour_scores(one, card), one.truth, one.groups)
     limit = conformal_limit(one.distances, one.groups, STRANGE)
-    scores = tumour_probability(other.probabilities, tumours)
+    scores = tumour_scores(other, card)
     missed, alarmed = scores < found.threshold, scores >= found.upper_threshold
     rates = (
         _rate(missed[other.truth], other.groups[other.truth]),
@@ -45,7 +45,8 @@ def deal(
         _rate(~missed & ~alarmed, other.groups),
         _rate(other.distances > limit, other.groups),
     )
-    held = (found.misses.held, found.false_alarms.held, MOST_UNCERTAIN, STRANGE)
+    strange = max(STRANGE, 1 / (len(groups) // 2 + 1))
+    held = (found.misses.held, found.false_alarms.held, MOST_UNCERTAIN, strange)
     return np.array(rates), np.array(held, np.float64)
 
 
@@ -60,21 +61,24 @@ def main() -> int:
         bundle = given.bundle or champion()
         card = verify(bundle)
         dataset = Dataset.open(PlatformSettings().datasets / given.dataset)
+        if dataset.split_digest != card.split_digest:
+            raise InputError(f"The model was not trained on this {given.dataset}, split as it is.")
         rows = np.concatenate([dataset.split("calibration"), dataset.split("test")])
         outcomes = ask(bundle / ONNX, card, dataset, rows)
     except GyrusError as error:
         print(error.detail, file=sys.stderr)
         return 2
-    tumours = [card.classes.index(name) for name in card.tumour_classes]
     rng = np.random.default_rng(0)
-    deals = [deal(outcomes, tumours, rng) for _ in range(given.deals)]
+    deals = [deal(outcomes, card, rng) for _ in range(given.deals)]
     rates, held = (np.stack(part) for part in zip(*deals, strict=True))
     for name, some, asked in zip(NAMES, rates.T, held.T, strict=True):
-        spread = some.std() / np.sqrt(len(some))
-        print(
-            f"{name:<13} {some.mean():.4f} ± {spread:.4f} (held to {np.nanmean(asked):.4f} "
-            f"in {np.isfinite(asked).sum()} of {len(some)} deals)"
-        )
+        held_in = np.isfinite(asked)
+        if held_in.any():
+            those = some[held_in]
+            print(
+                f"{name:<13} {those.mean():.4f} ± {those.std() / np.sqrt(len(those)):.4f} (held to "
+                f"{asked[held_in].mean():.4f} in {len(those)} of {len(some)} deals)"
+            )
     return 0
 
 

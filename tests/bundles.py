@@ -6,6 +6,7 @@ from gyrus.bundle import Card, Risk, seal
 from gyrus.metrics import Estimate, Evaluation, Metrics
 
 CARD = Card(
+    strangers_refused=0.9,
     architecture="cnn",
     classes=["glioma", "notumor"],
     tumour_classes=["glioma"],

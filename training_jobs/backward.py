@@ -21,14 +21,28 @@ DETAILED = {
 """The last layer of each architecture that makes a map of 14×14."""
 
 
+def ends(model: keras.Model) -> tuple[keras.Model, Any, Any]:
+    """Where the last stage begins and ends.
+
+    The model that holds it (the pretrained base, if there is one), its detailed map and its last
+    one.
+    """
+    base = next((one for one in model.layers if isinstance(one, keras.Model)), None)
+    inner = base or model
+    end = base.output if base else model.get_layer(FEATURES).output
+    return inner, inner.get_layer(DETAILED[model.name]).output, end
+
+
+def entry(model: keras.Model, inner: keras.Model) -> Any:
+    """What the model makes of its images before `inner`, one of its layers, if it is one."""
+    return model.input if inner is model else model.layers[model.layers.index(inner) - 1].output
+
+
 class LastStage:
     """What a model does between its detailed map and its last feature map, and the way back."""
 
     def __init__(self, model: keras.Model) -> None:
-        base = next((one for one in model.layers if isinstance(one, keras.Model)), None)
-        inner = base or model
-        self._end = base.output if base else model.get_layer(FEATURES).output
-        self._start = inner.get_layer(DETAILED[model.name]).output
+        inner, self._start, self._end = ends(model)
         makers = {id(one.output): one for one in inner.layers}
         found: set[int] = set()
         waiting = [self._end]
@@ -41,9 +55,8 @@ class LastStage:
         self._weights = {one.name: one.get_weights() for one in self._layers}
         self._kept = [self._start, *(one.output for one in self._layers)]
         forward = keras.Model(inner.input, self._kept)
-        if base:
-            before = model.layers[model.layers.index(base) - 1].output
-            forward = keras.Model(model.input, forward(before, training=False))
+        if inner is not model:
+            forward = keras.Model(model.input, forward(entry(model, inner), training=False))
         self._forward = forward
 
     def run(self, images: Any) -> tuple[Any, Any, Mapping[int, Any]]:
@@ -71,8 +84,15 @@ def _inputs(layer: keras.Layer) -> list[Any]:
 
 def _back(layer: keras.Layer, weights: list[Any], gradient: Any, values: Mapping[int, Any]) -> Any:
     """The gradient (N, K, rows, columns, channels) of a layer's input, from that of its output."""
+    if isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D) and not (
+        layer.activation is keras.activations.linear
+        and layer.strides in {(1, 1), (2, 2)}
+        and layer.dilation_rate == (1, 1)
+        and getattr(layer, "groups", 1) == 1
+    ):
+        raise TypeError(f"no gradient is known of a convolution like {layer.name}")
     match layer:
-        case keras.layers.ReLU() | keras.layers.Activation():
+        case keras.layers.ReLU() | keras.layers.Activation(activation=keras.activations.relu):
             made = values[id(layer.output)]
             active = made > 0
             if getattr(layer, "max_value", None):

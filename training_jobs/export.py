@@ -17,7 +17,7 @@ from gyrus.bundle import KERAS, ONNX, Card, Rule, seal
 from gyrus.datasets import Dataset
 from gyrus.evaluation.calibration import STRANGE, conformal_limit, fit_temperature, softmax
 from gyrus.evaluation.outcomes import Outcomes, tumour_probability
-from gyrus.evaluation.report import measure
+from gyrus.evaluation.report import measure, share_refused
 from gyrus.evaluation.thresholds import choose_thresholds
 from training_jobs.config import TrainConfig
 from training_jobs.gradcam import FeatureSpace, pooling_function, serving_function
@@ -77,6 +77,7 @@ def export_bundle(
             false_alarms=thresholds.false_alarms,
             temperature=temperature,
             metrics=metrics,
+            strangers_refused=share_refused(folder / ONNX, rule.distance_limit),
             images=dataset.counts,
             dataset=dataset.name,
             dataset_digest=dataset.digest,

@@ -26,8 +26,8 @@ from training_jobs.orders import End
 MAX_FAILURES = 5
 """So many lost workers or nodes a run survives, beside nodes that said before that they go."""
 
-MAX_START_FAILURES = 3
-"""So often the workers may fail to find room."""
+PATIENCE_S = 1800
+"""So long the workers may look for room in all."""
 
 FIND_ROOM_S = "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"
 """Ray's name for how long they may look for it each time."""
@@ -76,7 +76,8 @@ def train(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: boo
 def _with_workers(config: TrainConfig, channel: Channel, asked: threading.Event) -> End:
     """Train with a group of workers, which Ray starts again when one of them is lost."""
     few, many = config.fewest_workers, config.workers
-    os.environ[FIND_ROOM_S] = str(A_NODE_COMES_S if few == many else LOOK_AGAIN_S)
+    patience = A_NODE_COMES_S if few == many else LOOK_AGAIN_S
+    os.environ.setdefault(FIND_ROOM_S, str(patience))
     # Ray keeps nothing there, for the run has checkpoints of its own.
     with tempfile.TemporaryDirectory() as nothing, ThreadPoolExecutor(1, "workers") as pool:
         trainer = TensorflowTrainer(
@@ -92,7 +93,7 @@ def _with_workers(config: TrainConfig, channel: Channel, asked: threading.Event)
                 storage_path=nothing,
                 failure_config=FailureConfig(
                     max_failures=MAX_FAILURES,
-                    controller_failure_limit=MAX_START_FAILURES,
+                    controller_failure_limit=PATIENCE_S // patience,
                 ),
             ),
         )

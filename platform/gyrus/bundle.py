@@ -69,8 +69,9 @@ class Card(Rule):
     """What a bundle is, how it was made and how good it is.
 
     `misses` (tumours called `no_tumour`) and `false_alarms` (healthy images called `tumour`) are
-    what the thresholds were chosen for, `metrics` what came of it on the test split. `images` is
-    split → label → images of the dataset.
+    what the thresholds were chosen for, `metrics` what came of it on the test split.
+    `strangers_refused` is the share of pictures that are no brain MRI, drawn alike for every model,
+    that are beyond the distance limit. `images` is split → label → images of the dataset.
     """
 
     architecture: str
@@ -79,6 +80,7 @@ class Card(Rule):
     false_alarms: Risk
     temperature: float
     metrics: Evaluation
+    strangers_refused: float
     images: dict[str, dict[str, int]] = Field(default_factory=dict)
     dataset: str
     dataset_digest: str

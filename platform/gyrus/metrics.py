@@ -81,8 +81,7 @@ class Evaluation(BaseModel):
 
     `classes` ask for one class against the rest, of images whose class is known. `sources` has the
     sets that the images came from, where there are several. `heatmaps` are by kind of tumour, where
-    there are masks. `strangers_refused` is the share of pictures that are no brain MRI, drawn
-    alike for every model, that are beyond the distance limit.
+    there are masks.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -91,18 +90,15 @@ class Evaluation(BaseModel):
     classes: dict[str, Metrics] = {}
     sources: dict[str, Metrics] = {}
     heatmaps: dict[str, Localisation] = {}
-    strangers_refused: float | None = None
 
     def flat(self) -> dict[str, float]:
         """The figures for a tumour by name: `auroc`, with `auroc_low` and `auroc_high`.
 
-        And `pointing_glioma`, and `strangers_refused`, where they are known.
+        And `pointing_glioma`, where there are masks.
         """
         figures = {"test_images": float(self.tumour.images)}
         for name, one in self.tumour.estimates().items():
             figures |= {name: one.value, f"{name}_low": one.low, f"{name}_high": one.high}
         for kind, found in self.heatmaps.items():
             figures |= {f"pointing_{kind}": found.pointing.value}
-        if self.strangers_refused is not None:
-            figures["strangers_refused"] = self.strangers_refused
         return figures

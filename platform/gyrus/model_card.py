@@ -81,7 +81,9 @@ def model_card(card: "Card") -> str:
             *_blocks("One class against the rest", card.metrics.classes),
             *_blocks("Tumour or not, by source", card.metrics.sources),
             *_heatmaps(card.metrics.heatmaps),
-            *_strangers(card.metrics.strangers_refused),
+            "",
+            f"Beyond the distance limit were {100 * card.strangers_refused:.1f} % of drawn "
+            "pictures that are no brain MRI: noise, textures, text, charts, trunks, limbs, spines.",
         ],
         "Ethical considerations": [
             "Public collections name neither patients nor how labels were found, and hold copies "
@@ -136,13 +138,6 @@ def _heatmaps(kinds: Mapping[str, Localisation]) -> Iterable[str]:
         yield from ("", "| tumour | images | pointing | energy |", "|---|---|---|---|")
     for name, one in kinds.items():
         yield f"| {name} | {one.images} | {one.pointing.describe()} | {one.energy.describe()} |"
-
-
-def _strangers(refused: float | None) -> Iterable[str]:
-    if refused is not None:
-        yield ""
-        yield f"Beyond the distance limit were {100 * refused:.1f} % of drawn pictures that are no"
-        yield "brain MRI: noise, textures, text, charts, trunks, limbs, spines."
 
 
 def _counts(images: Mapping[str, Mapping[str, int]]) -> Iterable[str]:

@@ -10,7 +10,8 @@ import pytest
 from gyrus import phantom
 from gyrus.datasets import Dataset, import_folder
 from gyrus.errors import InvalidDataset
-from gyrus.evaluation.report import allowed_classes, evaluate_version
+from gyrus.evaluation.inference import infer
+from gyrus.evaluation.report import allowed_classes, evaluate_version, measure, share_refused
 from gyrus.evaluation.seen import find_trained, seen
 from gyrus.registry import ModelVersion
 from tests.bundles import CARD
@@ -63,6 +64,25 @@ def other_set(small: Dataset, folder: Path, rows: list[int]) -> Dataset:
         target.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(target / name), np.asarray(image))
     return import_folder(folder / "files", folder, "yesno")
+
+
+def test_pictures_that_are_no_brain_are_refused_for_their_distance(graph: Path) -> None:
+    assert share_refused(graph, -1) == 1
+    assert share_refused(graph, np.inf) == 0
+
+
+def test_figures_of_a_whole_split_are_right(small: Dataset, graph: Path) -> None:
+    limit = float(np.median(infer(graph, small.images, small.split("test"), "distance")[0]))
+    rule = RULE.model_copy(update={"distance_limit": limit})
+    found, outcomes = measure(graph, rule, small, small.split("test"))
+    assert found.heatmaps.keys() == set(small.tumour_classes)
+    drawn = sum(one.images for one in found.heatmaps.values())
+    assert drawn == outcomes.truth.sum()
+    assert found.tumour.too_far is not None
+    assert found.tumour.too_far.value == pytest.approx(
+        np.mean(outcomes.distances > limit), abs=1e-5
+    )
+    assert 0.3 < found.tumour.too_far.value <= 0.5
 
 
 def test_a_model_is_evaluated_on_the_test_split_of_its_own_dataset(

@@ -54,7 +54,7 @@ def undisturbed(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> E
 
 
 def in_an_epoch(events: Events) -> bool:
-    """A second or more into an epoch after the first."""
+    """In an epoch after the first."""
     return events[-1]["kind"] == "step" and events[-1]["epoch"] > 1
 
 

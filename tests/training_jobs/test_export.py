@@ -10,6 +10,7 @@ import pytest
 from gyrus import phantom
 from gyrus.bundle import ONNX, README, digest, verify
 from gyrus.datasets import Dataset, import_folder, merge
+from gyrus.evaluation.calibration import softmax
 from gyrus.evaluation.report import evaluate_version
 from gyrus.registry import ModelVersion
 from training_jobs.config import TrainConfig
@@ -50,5 +51,8 @@ def test_a_bundle_says_of_itself_what_its_graph_does(merged: Dataset, tmp_path: 
         champion=False,
     )
     found = evaluate_version(version, bundle / ONNX, merged, merged).evaluation
-    assert found.flat() == pytest.approx(card.metrics.flat(), abs=0.02)
+    assert found.flat() == card.metrics.flat()
     assert set(found.sources) == set(card.metrics.sources) == {"small", "yesno"}
+    logits = model(merged.images[merged.split("test")][..., None], training=False)
+    expected = softmax(np.asarray(logits) / card.temperature)
+    np.testing.assert_allclose(outcomes.probabilities, expected, atol=1e-3)

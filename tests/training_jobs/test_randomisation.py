@@ -15,7 +15,7 @@ from training_jobs.models import build
 from training_jobs.models.head import HIDDEN, LOGITS
 
 
-def test_maps_change_as_weights_are_drawn_anew_from_the_top(
+def test_maps_change_as_weights_are_shuffled_from_the_top(
     small_dataset: Dataset, tmp_path: Path
 ) -> None:
     """The cascading randomisation of Adebayo et al. 2018."""
@@ -49,7 +49,8 @@ def test_maps_change_as_weights_are_drawn_anew_from_the_top(
     learned = maps()
     assert learned.any()
     kernels = [one for one in model.layers if isinstance(one, keras.layers.Conv2D)]
-    for layer in [model.get_layer(LOGITS), model.get_layer(HIDDEN), *reversed(kernels)]:
+    layers = [model.get_layer(LOGITS), model.get_layer(HIDDEN), *reversed(kernels)]
+    for number, layer in enumerate(layers):
         layer.set_weights(
             [rng.permutation(w.ravel()).reshape(w.shape) for w in layer.get_weights()]
         )
@@ -57,5 +58,5 @@ def test_maps_change_as_weights_are_drawn_anew_from_the_top(
         found = [
             spearmanr(one, other).statistic for one, other in pairs if one.any() and other.any()
         ]
-        alike = float(np.mean(found)) if found else 0.0
-        assert alike < 0.5
+        assert found or number > 2  # of weights without sense many maps are empty
+        assert np.mean(found or [0]) < 0.5

@@ -43,7 +43,8 @@ function doubt({ tumour_probability: tumour, threshold, upper_threshold: upper }
       + 'image is unlike the images it was trained on.';
   }
   return tumour >= threshold && tumour < upper
-    ? 'The probability of a tumour lies between the two thresholds, where this model errs too often to decide.'
+    ? 'The probability of a tumour lies between the two thresholds, where this model errs too often to decide; '
+      + 'the image may also be unlike those it was trained on.'
     : 'This image is unlike the images the model was trained on.';
 }
 

@@ -93,7 +93,6 @@ def _show(report: "Report") -> None:
     )
     for name, one in tumour.estimates().items():
         print(f"  {name:<18} {one.describe()}")
-    print(f"  {'strangers refused':<18} {report.evaluation.strangers_refused:.3f}")
     for title, blocks in (
         ("class", report.evaluation.classes),
         ("source", report.evaluation.sources),

@@ -18,14 +18,14 @@ from gyrus.evaluation.measures import evaluate
 from gyrus.evaluation.outcomes import Flags, Labels, Outcomes
 from gyrus.evaluation.seen import seen
 from gyrus.imaging import preprocess
-from gyrus.metrics import ROUNDED, Evaluation, Localisation
+from gyrus.metrics import ROUNDED, Evaluation
 from gyrus.phantom.strangers import strangers
 from gyrus.registry import ModelVersion
 
 Split = Literal["test", "all"]
 
 STRANGERS = 270
-"""So many drawn pictures that are no brain are tried, the same for every model."""
+"""So many drawn pictures that are no brain are tried."""
 
 
 class Report(BaseModel):
@@ -98,27 +98,24 @@ def measure(
     And what it says of them.
     """
     outcomes = ask(graph, rule, dataset, rows, progress=progress)
-    strange = np.stack([preprocess(picture)[0] for _, picture in strangers(STRANGERS)])
-    [far] = infer(graph, strange, np.arange(STRANGERS), "distance")
-    others = {
-        "strangers_refused": round(float(np.mean(far > rule.distance_limit)), ROUNDED),
-        "heatmaps": _localisation(graph, rule, dataset, rows),
-    }
-    return evaluate((outcomes, rule)).model_copy(update=others), outcomes
-
-
-def _localisation(
-    graph: Path, rule: Rule, dataset: Dataset, rows: Labels
-) -> dict[str, Localisation]:
-    labels = np.array(dataset.column("label"))
+    found = evaluate((outcomes, rule))
     if dataset.masks is not None:
-        drawn = rows[np.isin(labels[rows], rule.tumour_classes)]
-        drawn = drawn[dataset.masks[drawn].any(axis=(1, 2))]
-        if len(drawn):
-            [maps] = infer(graph, dataset.images, drawn, "cam")
-            masks, groups = dataset.masks[drawn], dataset.groups[drawn]
-            return localisation(maps, rule.classes, masks, labels[drawn], groups)
-    return {}
+        tumours = [rule.classes.index(name) for name in rule.tumour_classes]
+        places = np.flatnonzero(np.isin(outcomes.labels, tumours))
+        places = np.array([at for at in places if dataset.masks[rows[at]].any()], np.int64)
+        if len(places):
+            [maps] = infer(graph, dataset.images, rows[places], "cam")
+            masks = (dataset.masks[row] for row in rows[places])
+            labels, groups = outcomes.labels[places], outcomes.groups[places]
+            found.heatmaps = localisation(maps, labels, masks, groups, rule.classes)
+    return found, outcomes
+
+
+def share_refused(graph: Path, limit: float) -> float:
+    """The share of drawn pictures that are no brain MRI beyond the distance `limit`."""
+    strange = np.stack([preprocess(picture)[0] for _, picture in strangers(STRANGERS)])
+    [distances] = infer(graph, strange, np.arange(STRANGERS), "distance")
+    return round(float(np.mean(distances > limit)), ROUNDED)
 
 
 def ask(
@@ -152,8 +149,10 @@ def allowed_classes(dataset: Dataset, rule: Rule) -> Flags:
 
     Labels mean what they would mean if the dataset were merged with the one that the model was
     trained on. One that names a kind which the model does not know allows every class of its side:
-    it only says whether there is a tumour.
+    it only says whether there is a tumour. Where both have the same classes, nothing is to tell.
     """
+    if dataset.classes == rule.classes:
+        return dataset.allowed
     common = common_classes([*rule.classes, *dataset.label_classes])
     tumour = np.isin(rule.classes, rule.tumour_classes)
     allowed = {}
