@@ -7,7 +7,6 @@ operations (`training_jobs.gradcam`); here everything is differentiated by Tenso
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -18,12 +17,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from gyrus.bundle import KERAS, verify
+from gyrus.bundle import KERAS
 from gyrus.datasets import Dataset
-from gyrus.errors import GyrusError, InputError, NotFound
+from gyrus.errors import NotFound
 from gyrus.evaluation.heatmaps import energy, points
-from gyrus.settings import PlatformSettings
-from loadtests.bench import champion
+from loadtests.trained import trained
 from training_jobs.backward import ends, entry
 from training_jobs.models.head import head_part
 
@@ -95,19 +93,11 @@ def compare(model: keras.Model, dataset: Dataset) -> dict[str, dict[str, tuple[f
 def main() -> int:
     """Measure and print; 2 when there is nothing to measure."""
     parser = argparse.ArgumentParser(prog="python -m loadtests.heatmaps", description=__doc__)
-    parser.add_argument("dataset", help="a dataset with masks, such as generated ones have")
-    parser.add_argument("--bundle", type=Path, help="a model bundle; else the champion's")
-    given = parser.parse_args()
+    _, bundle, _, dataset = trained(parser)
     try:
-        bundle = given.bundle or champion()
-        card = verify(bundle)
-        dataset = Dataset.open(PlatformSettings().datasets / given.dataset)
-        if dataset.classes != card.classes:
-            raise InputError(f"The model does not know the classes of {given.dataset}.")
         found = compare(keras.models.load_model(bundle / KERAS), dataset)
-    except GyrusError as error:
-        print(error.detail, file=sys.stderr)
-        return 2
+    except NotFound as error:
+        parser.error(error.detail)
     kinds = [dataset.classes[label] for label in dataset.tumour_indices]
     table = Table("pointing / energy", *kinds)
     for way, figures in found.items():

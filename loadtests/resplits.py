@@ -6,21 +6,16 @@ what came of them.
 """
 
 import argparse
-import sys
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gyrus.bundle import ONNX, Card, verify
-from gyrus.datasets import Dataset
-from gyrus.errors import GyrusError, InputError
+from gyrus.bundle import ONNX, Card
 from gyrus.evaluation.calibration import STRANGE, conformal_limit
 from gyrus.evaluation.outcomes import Outcomes, tumour_scores
 from gyrus.evaluation.report import ask
 from gyrus.evaluation.thresholds import MOST_UNCERTAIN, choose_thresholds
-from gyrus.settings import PlatformSettings
-from loadtests.bench import champion
+from loadtests.trained import trained
 
 NAMES = ("misses", "false alarms", "uncertain", "too far")
 
@@ -53,21 +48,10 @@ def deal(
 def main() -> int:
     """Deal and print; 2 when there is nothing to deal."""
     parser = argparse.ArgumentParser(prog="python -m loadtests.resplits", description=__doc__)
-    parser.add_argument("dataset", help="the dataset that the model was trained on")
-    parser.add_argument("--bundle", type=Path, help="a model bundle; else the champion's")
     parser.add_argument("--deals", type=int, default=200)
-    given = parser.parse_args()
-    try:
-        bundle = given.bundle or champion()
-        card = verify(bundle)
-        dataset = Dataset.open(PlatformSettings().datasets / given.dataset)
-        if dataset.split_digest != card.split_digest:
-            raise InputError(f"The model was not trained on this {given.dataset}, split as it is.")
-        rows = np.concatenate([dataset.split("calibration"), dataset.split("test")])
-        outcomes = ask(bundle / ONNX, card, dataset, rows)
-    except GyrusError as error:
-        print(error.detail, file=sys.stderr)
-        return 2
+    given, bundle, card, dataset = trained(parser)
+    rows = np.concatenate([dataset.split("calibration"), dataset.split("test")])
+    outcomes = ask(bundle / ONNX, card, dataset, rows)
     rng = np.random.default_rng(0)
     deals = [deal(outcomes, card, rng) for _ in range(given.deals)]
     rates, held = (np.stack(part) for part in zip(*deals, strict=True))
