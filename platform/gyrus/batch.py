@@ -8,7 +8,6 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from gyrus.datasets.finding import visible_files
 from gyrus.errors import (
     GyrusError,
     InputError,
@@ -17,6 +16,7 @@ from gyrus.errors import (
     Unavailable,
     UploadTooLarge,
 )
+from gyrus.folders import visible_files
 from gyrus.preprocessing import MAX_UPLOAD
 
 IN_FLIGHT = 4

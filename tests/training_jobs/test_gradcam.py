@@ -1,4 +1,4 @@
-"""The closed form of Grad-CAM, and what is made of it, against the gradient tape."""
+"""The served graph, held against the gradient tape and the model itself."""
 
 from pathlib import Path
 from typing import Any

@@ -1,13 +1,12 @@
 """Which files in a folder are images, of which class, and in which order."""
 
-import os
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from gyrus.bundle import LONGEST_CLASS
 from gyrus.dicom import place_in_series
 from gyrus.errors import InvalidDataset
+from gyrus.folders import visible_files, visible_folders
 
 SHIPPED_SPLITS = {
     "train": "train",
@@ -87,15 +86,3 @@ def _check_labels(folders: list[Path]) -> None:
                 f"{folder} is no class: it holds a folder {again[0]}, which is one. Import "
                 f"{folder} by itself, or move it elsewhere."
             )
-
-
-def visible_files(path: Path, onerror: Callable[[OSError], None] | None = None) -> Iterator[Path]:
-    """The files in a folder and those below it, without what is hidden; `onerror` as `os.walk`."""
-    for root, folders, names in os.walk(path, onerror=onerror):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(root, name) for name in names if not name.startswith("."))
-
-
-def visible_folders(path: Path) -> list[Path]:
-    """The folders in a folder that are not hidden."""
-    return [child for child in path.iterdir() if child.is_dir() and child.name[0] != "."]

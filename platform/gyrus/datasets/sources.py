@@ -8,9 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gyrus.addresses import address, local
-from gyrus.datasets.finding import SHIPPED_SPLITS, visible_folders
+from gyrus.datasets.finding import SHIPPED_SPLITS
 from gyrus.datasets.unzipping import unzip
 from gyrus.errors import InputError, NotFound, Unavailable
+from gyrus.folders import visible_folders
 
 KAGGLE = "kaggle:"
 HANDLE = re.compile(r"[A-Za-z0-9][\w-]*/[A-Za-z0-9][\w.-]*(/versions/[1-9][0-9]*)?", re.ASCII)
