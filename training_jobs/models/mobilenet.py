@@ -12,8 +12,8 @@ def build_mobilenet(
 ) -> keras.Model:
     """Build MobileNetV2 of width `alpha`; the feature map is 7×7, that before it 14×14.
 
-    With `frozen`, only the layers from block 13 on train, and batch normalisation stays in
-    inference mode.
+    With `frozen`, only the layers from block 6 on train, which make maps of 14×14 and 7×7, and
+    batch normalisation stays in inference mode.
     """
     images = keras.Input((SIZE, SIZE, 1), dtype="uint8", name="images")
     x = keras.layers.Rescaling(1 / 127.5, offset=-1.0)(images)
@@ -21,6 +21,6 @@ def build_mobilenet(
     base = keras.applications.MobileNetV2(
         input_shape=(SIZE, SIZE, 3), alpha=alpha, include_top=False, weights=weights
     )
-    prepare_base(base, frozen=frozen, first_trained="block_13")
+    prepare_base(base, frozen=frozen, first_trained="block_6")
     features = base(x, training=False) if frozen else base(x)
     return attach_head(images, features, classes, "mobilenetv2")
