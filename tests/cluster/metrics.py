@@ -28,6 +28,9 @@ RARE = {
 }
 """What Ray exports once it has happened, or where there are GPUs."""
 
+FAILURES = "5.."
+"""Of a status, values that are there only once something has failed."""
+
 
 def samples(
     gyrus: Installed, selector: str, port: int, *, namespace: str = ""
@@ -63,7 +66,7 @@ def missing(dashboard: str, exported: dict[str, list[dict[str, str]]]) -> list[s
 def fits(asked_for: dict[str, tuple[str, str]], labels: dict[str, str]) -> bool:
     """Whether a sample has the labels, and values as they are asked for; `$` is the viewer's."""
     return all(
-        name in labels and ("$" in value or COMPARED[how](value, labels[name]))
+        name in labels and ("$" in value or value == FAILURES or COMPARED[how](value, labels[name]))
         for name, (how, value) in asked_for.items()
         if name not in ADDED
     )
