@@ -1,5 +1,7 @@
 """Augmentation: rotation, shift, zoom and flip as one affine warp, then brightness, on uint8."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -9,18 +11,44 @@ SHIFT = 0.10
 ZOOM = 0.15
 BRIGHTNESS = 0.15
 
+DRAWS = 6
+"""So many random numbers say what becomes of an image."""
 
-def augment(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Return a randomly moved and lit copy of a gray (rows, columns) image."""
-    rows, columns = image.shape
-    angle = rng.uniform(-ROTATION_DEGREES, ROTATION_DEGREES)
-    zoom = rng.uniform(1 - ZOOM, 1 + ZOOM)
-    matrix = cv2.getRotationMatrix2D(((columns - 1) / 2, (rows - 1) / 2), angle, zoom)
-    matrix[0, 2] += rng.uniform(-SHIFT, SHIFT) * columns
-    matrix[1, 2] += rng.uniform(-SHIFT, SHIFT) * rows
-    if rng.random() < 0.5:
-        mirror = np.array([[-1.0, 0.0, columns - 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-        matrix = matrix @ mirror
-    moved = cv2.warpAffine(image, matrix, (columns, rows), flags=cv2.INTER_LINEAR)
-    lit = cv2.convertScaleAbs(moved, alpha=rng.uniform(1 - BRIGHTNESS, 1 + BRIGHTNESS))
-    return np.asarray(lit, np.uint8)
+
+def augment(images: Sequence[NDArray[np.uint8]], draws: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Return moved and lit copies (n, rows, columns) of gray images, all of them of one size.
+
+    `draws` (n, DRAWS) are even in [0, 1).
+    """
+    rows, columns = images[0].shape
+    angle, zoom, right, down, light, flip = (2 * draws - 1).T  # even in [-1, 1)
+    matrices = _affine(
+        angle=np.deg2rad(ROTATION_DEGREES) * angle,
+        zoom=1 + ZOOM * zoom,
+        shift=np.stack([SHIFT * right * columns, SHIFT * down * rows], axis=1),
+        flipped=flip > 0,
+        center=np.array([(columns - 1) / 2, (rows - 1) / 2]),
+    )
+    made = np.empty((len(images), rows, columns), np.uint8)
+    # Each call lets other threads run, so fewer of them are faster.
+    for image, matrix, gain, out in zip(
+        images, matrices, 1 + BRIGHTNESS * light, made, strict=True
+    ):
+        moved = cv2.warpAffine(image, matrix, (columns, rows), flags=cv2.INTER_LINEAR)
+        cv2.convertScaleAbs(moved, out, gain)
+    return made
+
+
+def _affine(
+    *,
+    angle: NDArray[np.float64],
+    zoom: NDArray[np.float64],
+    shift: NDArray[np.float64],
+    flipped: NDArray[np.bool_],
+    center: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Matrices (n, 2, 3) that flip, turn and zoom (x, y) about `center`, and shift it then."""
+    cosine, sine = zoom * np.cos(angle), zoom * np.sin(angle)
+    turn = np.stack([np.stack([cosine, sine], 1), np.stack([-sine, cosine], 1)], 1)
+    turn[:, :, 0] *= np.where(flipped, -1, 1)[:, None]
+    return np.concatenate([turn, (center - turn @ center + shift)[:, :, None]], axis=2)

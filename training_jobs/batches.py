@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from gyrus.datasets import Dataset
-from training_jobs.augment import augment
+from training_jobs.augment import DRAWS, augment
 
 Batch = tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.float32]]
 
@@ -17,8 +18,8 @@ LEAST_STEPS = 32
 """An epoch of a small dataset passes it more than once: patience, the learning rate's plateaus and
 batch normalisation all count epochs, and after five steps there is nothing to judge yet."""
 
-THREADS = 4
-AHEAD = 8
+THREADS = 8
+AHEAD = 16
 """So many batches are made while one trains, by so many threads: OpenCV lets them run at once."""
 
 
@@ -46,9 +47,10 @@ class TrainBatches:
     """
 
     def __init__(self, dataset: Dataset, *, batch: int, rank: int, world: int, seed: int) -> None:
+        cv2.setNumThreads(1)  # of its own: images are small, and there are THREADS of them at once
         self.rows = dataset.split("train")
         self.steps = steps_per_epoch(len(self.rows), batch)
-        self._images = dataset.images
+        self._images = np.asarray(dataset.images)  # a row of which is at hand faster
         self._allowed = dataset.allowed[self.rows]
         self._sources = dataset.sources[self.rows]
         labels = np.array(dataset.column("label"))[self.rows]
@@ -65,15 +67,17 @@ class TrainBatches:
         """
         order = self._order(number)
 
+        mine = np.array_split(np.arange(self._batch), self._world)[self._rank]
+
         def make(step: int) -> Batch:
-            places = np.arange(step * self._batch, (step + 1) * self._batch)
-            mine = np.array_split(places, self._world)[self._rank]
-            chosen = order[mine]
+            chosen = order[step * self._batch + mine]
             if features is not None:
                 inputs: NDArray[Any] = features[chosen]
             else:
-                pairs = zip(mine, self.rows[chosen], strict=True)
-                inputs = np.stack([self._augmented(number, *pair) for pair in pairs])[..., None]
+                rng = np.random.default_rng([self._seed, number, step])
+                draws = rng.random((self._batch, DRAWS))[mine]
+                images = [self._images[row] for row in self.rows[chosen]]
+                inputs = augment(images, draws)[..., None]
             return inputs, self._allowed[chosen], self._weights[chosen]
 
         with ThreadPoolExecutor(THREADS, thread_name_prefix="batches") as pool:
@@ -102,7 +106,3 @@ class TrainBatches:
                 : len(places)
             ]
         return order
-
-    def _augmented(self, epoch: int, place: int, row: int) -> NDArray[np.uint8]:
-        rng = np.random.default_rng([self._seed, epoch, place])
-        return augment(np.asarray(self._images[row]), rng)

@@ -1,11 +1,12 @@
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from gyrus import phantom
 from gyrus.datasets import Dataset, merge
-from training_jobs.augment import augment
+from training_jobs.augment import BRIGHTNESS, DRAWS, ROTATION_DEGREES, SHIFT, ZOOM, augment
 from training_jobs.batches import LEAST_STEPS, TrainBatches, label_weights, steps_per_epoch
 
 
@@ -97,11 +98,33 @@ def test_an_epoch_goes_on_in_its_middle(small_dataset: Dataset) -> None:
             np.testing.assert_array_equal(before, after)
 
 
-def test_augmentation_keeps_shape_and_type_and_moves_the_image() -> None:
-    image = np.zeros((224, 224), np.uint8)
+def test_augmentation_keeps_shape_and_type_and_moves_each_image_otherwise() -> None:
+    image = np.zeros((224, 200), np.uint8)
     image[60:120, 80:160] = 200
-    moved = augment(image, np.random.default_rng(1))
-    assert moved.shape == image.shape
+    moved = augment([image, image], np.random.default_rng(1).random((2, DRAWS)))
+    assert moved.shape == (2, 224, 200)
     assert moved.dtype == np.uint8
-    assert not np.array_equal(moved, image)
-    assert moved.max() > 100
+    assert len({some.tobytes() for some in (image, *moved)}) == 3
+    assert (moved.max((1, 2)) > 100).all()
+
+
+def test_draws_in_the_middle_change_nothing_and_each_of_them_one_thing() -> None:
+    image = np.zeros((224, 224), np.uint8)
+    image[50:100, 20:80] = 100
+    middle = np.full(DRAWS, 0.5)
+    changed = [np.where(np.arange(DRAWS) == one, 0.999999, middle) for one in range(DRAWS)]
+    same, turned, larger, right, lower, brighter, mirrored = augment(
+        [image] * 7, np.array([middle, *changed])
+    )
+    np.testing.assert_array_equal(same, image)
+    turn = cv2.getRotationMatrix2D((111.5, 111.5), ROTATION_DEGREES, 1)
+    zoom = cv2.getRotationMatrix2D((111.5, 111.5), 0, 1 + ZOOM)
+    for made, matrix in ((turned, turn), (larger, zoom)):
+        expected = cv2.warpAffine(image, matrix, (224, 224)).astype(int)
+        assert np.abs(made - expected).mean() < 0.1
+    far = 224 * SHIFT
+    for made, way in ((right, (0, far)), (lower, (far, 0))):
+        places = [np.argwhere(some > 50).mean(0) for some in (image, made)]
+        np.testing.assert_allclose(places[1] - places[0], way, atol=0.5)
+    assert brighter.max() == round(100 * (1 + BRIGHTNESS))
+    np.testing.assert_array_equal(mirrored, image[:, ::-1])
