@@ -26,6 +26,17 @@ def test_fused_normalisation_trains_as_that_of_keras_does() -> None:
         np.testing.assert_allclose(fused, plain, rtol=2e-3, atol=1e-5)
 
 
+def test_fused_normalisation_of_bfloat16_is_that_of_float32_but_for_rounding() -> None:
+    images = np.random.default_rng(0).normal(3, 2, (16, 8, 8, 5)).astype(np.float32)
+    made = []
+    for policy in ("float32", "mixed_bfloat16"):
+        layer = FusedBatchNormalization(dtype=policy)
+        made.append(layer(images, training=True))
+        assert layer.moving_mean.dtype == "float32"
+    assert made[1].dtype == tf.bfloat16
+    np.testing.assert_allclose(tf.cast(made[1], tf.float32), made[0], atol=0.03)
+
+
 @pytest.mark.parametrize("weights", ["none", "imagenet"])
 def test_a_model_with_fused_norms_is_the_same_model(weights: str) -> None:
     config = TrainConfig(

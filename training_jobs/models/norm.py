@@ -14,15 +14,18 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Normalise a batch (N, rows, columns, channels) by its own statistics, to learn them."""
+        """Normalise a batch (N, rows, columns, channels) by its own statistics, to learn them.
+
+        The statistics of bfloat16 are summed in float32.
+        """
         if not (training and self.trainable):
             return super().call(inputs, training=training, mask=mask)
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            tf.cast(inputs, tf.float32), self.gamma.value, self.beta.value, epsilon=self.epsilon
+            inputs, self.gamma.value, self.beta.value, epsilon=self.epsilon
         )
         for moving, now in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving * self.momentum + now * (1 - self.momentum))
-        return tf.cast(outputs, self.compute_dtype)
+        return outputs
 
 
 def fuse_norms(model: keras.Model) -> keras.Model:
