@@ -25,6 +25,7 @@ from training_jobs.models import build
 from training_jobs.models.norm import fuse_norms
 
 WARM_UP = 3
+ALPHA = 0.35
 
 Steps = Callable[[int], object]
 """Does so many steps."""
@@ -36,8 +37,10 @@ def fresh(batches: TrainBatches) -> Callable[[int], Iterator[Batch]]:
     return lambda number: islice(chain.from_iterable(map(batches.epoch, epochs)), number)
 
 
-def gyrus(dataset: Dataset, config: TrainConfig, rank: int) -> Steps:
-    """Gyrus' own loop, on the workers that `TF_CONFIG` names."""
+def prepare(
+    dataset: Dataset, config: TrainConfig, rank: int
+) -> tuple[DistributedModel, Callable[[int], Iterator[Batch]]]:
+    """What Gyrus' loop trains, from scratch, and what makes so many batches for it."""
     share_machine(config.workers)
     strategy = make_strategy()
     with strategy.scope():
@@ -46,7 +49,12 @@ def gyrus(dataset: Dataset, config: TrainConfig, rank: int) -> Steps:
         optimizer.build(model.trainable_variables)
     group = DistributedModel(strategy, model, optimizer)
     group.train_on(model, model.trainable_variables, config.batch)
-    batches = fresh(_batches(dataset, config, rank))
+    return group, fresh(_batches(dataset, config, rank))
+
+
+def gyrus(dataset: Dataset, config: TrainConfig, rank: int) -> Steps:
+    """Gyrus' own loop, on the workers that `TF_CONFIG` names."""
+    group, batches = prepare(dataset, config, rank)
 
     def steps(number: int) -> None:
         for batch in batches(number):
@@ -114,7 +122,7 @@ def main() -> None:
         dataset=UPath(given.dataset),
         storage=UPath(given.dataset),
         model=given.model,
-        alpha=0.35,
+        alpha=ALPHA,
         workers=given.workers,
     )
     steps = CONTESTANTS[given.contestant](Dataset.open(given.dataset), config, given.rank)

@@ -9,6 +9,7 @@ from gyrus import phantom
 from gyrus.datasets import Dataset
 from gyrus.errors import TrainingFailed
 from loadtests.contestants import CONTESTANTS, fresh
+from loadtests.gpu import main, pace
 from loadtests.training import ENTRIES, measure, started
 from training_jobs.batches import LEAST_STEPS, TrainBatches
 from training_jobs.config import TrainConfig
@@ -43,3 +44,22 @@ def test_all_take_part_and_say_how_long_a_step_took() -> None:
 def test_a_contestant_that_ends_early_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(TrainingFailed, match="`input` ended"), started(tmp_path, "input", "cnn", 1):
         pass
+
+
+def test_a_pace_counts_images_and_waiting(dataset: Dataset) -> None:
+    folder = UPath(dataset.folder)
+    config = TrainConfig(
+        run="bench", dataset=folder, storage=folder, filters=4, batch=4, precision="float32"
+    )
+    found = pace(config, 3)
+    assert found.rate > 0
+    assert 0 < found.waiting < 1
+
+
+def test_without_a_gpu_nothing_is_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["gpu"])
+    monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: [])
+    assert main() == 2
+    assert "no GPU" in capsys.readouterr().err
