@@ -17,10 +17,17 @@ def build_mobilenet(
     """
     images = keras.Input((SIZE, SIZE, 1), dtype="uint8", name="images")
     x = keras.layers.Rescaling(1 / 127.5, offset=-1.0)(images)
-    x = keras.layers.Concatenate()([x, x, x])
-    base = keras.applications.MobileNetV2(
-        input_shape=(SIZE, SIZE, 3), alpha=alpha, include_top=False, weights=weights
-    )
+    base = _base(1, alpha, None)
+    if weights is not None:
+        first, *others = _base(3, alpha, weights).get_weights()
+        # Three equal channels come to one, under the sum of their kernels.
+        base.set_weights([first.sum(axis=2, keepdims=True), *others])
     prepare_base(base, frozen=frozen, first_trained="block_6")
     features = base(x, training=False) if frozen else base(x)
     return attach_head(images, features, classes, "mobilenetv2")
+
+
+def _base(channels: int, alpha: float, weights: str | None) -> keras.Model:
+    return keras.applications.MobileNetV2(
+        input_shape=(SIZE, SIZE, channels), alpha=alpha, include_top=False, weights=weights
+    )
