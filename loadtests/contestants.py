@@ -41,7 +41,6 @@ def prepare(
     dataset: Dataset, config: TrainConfig, rank: int
 ) -> tuple[DistributedModel, Callable[[int], Iterator[Batch]]]:
     """What Gyrus' loop trains, from scratch, and what makes so many batches for it."""
-    share_machine(config.workers)
     strategy = make_strategy()
     with strategy.scope():
         model = fuse_norms(build(config, len(dataset.classes)))
@@ -125,6 +124,7 @@ def main() -> None:
         alpha=ALPHA,
         workers=given.workers,
     )
+    share_machine(given.workers)
     steps = CONTESTANTS[given.contestant](Dataset.open(given.dataset), config, given.rank)
     steps(WARM_UP)
     print("ready", flush=True)

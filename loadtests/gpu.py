@@ -23,6 +23,7 @@ from gyrus import phantom
 from gyrus.recipe import Architecture, Precision
 from loadtests.contestants import ALPHA, WARM_UP, prepare
 from training_jobs.config import TrainConfig
+from training_jobs.distributed import share_machine
 
 PRECISIONS: tuple[Precision, ...] = ("float32", "mixed_bfloat16")
 PATIENTS = 120
@@ -37,7 +38,7 @@ class Pace:
 
 
 def pace(config: TrainConfig, steps: int) -> Pace:
-    """Train from scratch for some steps; in a process of its own, for it takes the GPU."""
+    """Train from scratch for some steps."""
     keras.config.set_dtype_policy(config.precision)
     group, batches = prepare(config.open_dataset(), config, 0)
     for batch in batches(WARM_UP):
@@ -65,7 +66,10 @@ def paces(batch: int, steps: int) -> Iterator[tuple[TrainConfig, Pace]]:
                 batch=batch,
                 precision=precision,
             )
-            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+            # In a process of its own, or it would keep the GPU's memory.
+            with ProcessPoolExecutor(
+                1, mp_context=get_context("spawn"), initializer=share_machine, initargs=(1,)
+            ) as process:
                 yield config, process.submit(pace, config, steps).result()
 
 

@@ -43,7 +43,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="go on with the run if it was started before, just so",
     )
     for name, field in TrainConfig.model_fields.items():
-        if name not in {"run", "storage"}:
+        if name not in {"run", "storage", "digest"}:
             kind = field.annotation if field.annotation in {int, float} else str
             flag = f"--{name.replace('_', '-')}"
             parser.add_argument(flag, type=kind, default=argparse.SUPPRESS)  # type: ignore[arg-type]
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None, lines: TextIO) -> int:
 
         resumed = given.resume or (given.resume_if_exists and is_there(config))
         if not resumed:
-            prepare(config)
+            config = prepare(config)
         if not execute(config, tell, resumed=resumed):
             return STOPPED
     except ValidationError as error:

@@ -34,14 +34,15 @@ DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError)
 class State:
     """What a run needs to go on as if nothing had been.
 
-    `epoch` epochs are done and `step` steps of the next one, whose losses sum to `loss`. `weights`
-    are the model's, `average` their moving average, `best` the average of the best epoch so far;
-    `optimizer` holds all of the optimizer's variables, its iterations among them, `seeds` the
-    states of dropout's generators. `history` are the events of the epochs, for the curves.
+    `epoch` epochs are done and `step` steps of the next one, whose losses sum to `loss`; all steps
+    so far are `iterations`. `weights` are the model's, `average` their moving average, `best` the
+    average of the best epoch so far; `optimizer` holds all of the optimizer's variables, `seeds`
+    the states of dropout's generators. `history` are the events of the epochs, for the curves.
     """
 
     epoch: int
     step: int
+    iterations: int
     loss: float
     weights: Arrays
     average: Arrays
@@ -50,11 +51,6 @@ class State:
     seeds: Arrays
     schedule: Schedule
     history: list[Progress] = field(default_factory=list)
-
-    @property
-    def iterations(self) -> int:
-        """The optimizer's steps so far: Keras keeps them in its first variable."""
-        return int(self.optimizer[0])
 
     def save(self, file: Path) -> None:
         """Write the state into `file`."""
@@ -66,6 +62,7 @@ class State:
         rest = {
             "epoch": self.epoch,
             "step": self.step,
+            "iterations": self.iterations,
             "loss": self.loss,
             "schedule": asdict(self.schedule),
             "history": [event.model_dump(mode="json") for event in self.history],
@@ -85,6 +82,7 @@ class State:
         return cls(
             epoch=rest["epoch"],
             step=rest["step"],
+            iterations=rest["iterations"],
             loss=rest["loss"],
             schedule=Schedule(**rest["schedule"]),
             history=[Progress.model_validate(event) for event in rest["history"]],

@@ -17,6 +17,10 @@ BYTES_PER_PACK = 32 * 1024 * 1024
 """Gradients travel in packs of this size; unpacked, each variable is an all-reduce of its own."""
 
 
+STATISTICS = {"moving_mean", "moving_variance"}
+"""Keras' names for what batch normalisation remembers of all batches."""
+
+
 def share_machine(workers: int, rank: int = 0) -> None:
     """Take this process' share of the machine, as the `rank`th of so many workers on it.
 
@@ -79,9 +83,14 @@ class DistributedModel:
         loss, signs = self._step(inputs, allowed, weights, tf.constant(sign, tf.float32))
         return float(loss), bool(signs)
 
+    def reset_optimizer(self) -> None:
+        """Forget all that the optimizer has learned of its variables."""
+        for variable in self.optimizer.variables:
+            variable.assign(np.zeros(variable.shape, variable.dtype))
+
     def average_statistics(self) -> None:
         """Average batch normalisation's moving statistics over the workers."""
-        statistics = [v for v in self.model.non_trainable_variables if v.dtype == "float32"]
+        statistics = [v for v in self.model.non_trainable_variables if v.name in STATISTICS]
         if not statistics or self._strategy.num_replicas_in_sync == 1:
             return
 

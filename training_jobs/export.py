@@ -120,8 +120,13 @@ def _head(model: keras.Model, pooled: NDArray[np.float32]) -> NDArray[np.float32
 
 def _git_commit() -> str:
     """The commit of the source tree, or nothing outside of one."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    # Installed, it may lie in the tree of something else.
+    commands = ("ls-files", "--error-unmatch", __file__), ("rev-parse", "HEAD")
+    said = ""
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        for command in commands:
+            git = ["git", "-C", str(Path(__file__).parent), *command]
+            said = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return ""
+    return said

@@ -50,19 +50,26 @@ def train(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: boo
     """What the workers made; None if a signal asked to end before. `tell` hears of every event.
 
     Raises:
-        TrainingFailed: the workers failed more often than a run survives.
+        TrainingFailed: the workers failed more often than a run survives, or the loss diverged.
         StorageFull: there is no room for a checkpoint; the last one is whole.
         InputError: there is no room for so many workers.
     """
     with _ray(config), told(tell, resumed=resumed) as channel, ending_is_noted() as asked:
         end = _with_workers(config, channel, asked)
         # They have saved all, and start again on what is left.
-        while end.reason == "preempted" and not asked.is_set():
+        while end.reason == "preempted":
             _until_gone(end.nodes)
+            if asked.is_set():
+                return None
             end = _with_workers(config, channel, asked)
     if end.reason == "full":
         raise StorageFull(
             f"{end.detail} The checkpoint before is whole: make room, and resume the run."
+        )
+    if end.reason == "diverged":
+        raise TrainingFailed(
+            "The loss is no number any more. Train anew, at a lower learning rate than "
+            f"{config.learning_rate}."
         )
     if end.reason != "done" or asked.is_set():
         return None

@@ -2,6 +2,8 @@
 
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -29,8 +31,9 @@ from training_jobs.stages import EVALUATION_BATCH, Stage, make_stage
 FINE_TUNING_FACTOR = 0.1
 """The learning rate is multiplied by this when a pretrained base starts to train."""
 
+AVERAGE_EVERY = 10
 AVERAGE_STEPS = 100
-"""The moving average of the weights forgets a step after about so many others.
+"""Every ten steps the weights join their moving average, which forgets them after about a hundred.
 
 What single steps do to the weights of a small dataset's model is mostly noise: on folds of 203 real
 images the AUROC swung by 0.2 from epoch to epoch, that of the average (Polyak & Juditsky 1992) by a
@@ -82,7 +85,7 @@ class Worker:
         self._seeds = [v for v in model.non_trainable_variables if v.dtype == "uint32"]
         self._schedule = Schedule(config.learning_rate, config.patience)
         self._average = self._best = model.get_weights()
-        self._epochs_done = self._steps_done = 0
+        self._epochs_done = self._steps_done = self._iterations = 0
         self._loss = self._told = 0.0
         self._history: list[Progress] = []
         self._checkpoints = Checkpoints(config.folder)
@@ -103,6 +106,10 @@ class Worker:
                     self._group, self._dataset, self._batches.rows, rank=self._rank, frozen=frozen
                 )
                 self._group.train_on(stage.part, stage.part.trainable_variables, self._config.batch)
+                begun = self._config.frozen_epochs, 0
+                if self._config.pretrained and (self._epochs_done, self._steps_done) == begun:
+                    # Adam counts its steps for all variables: those new to it would move too far.
+                    self._group.reset_optimizer()
             end = self._run_epoch(stage)
             if end is not None:
                 return end
@@ -118,9 +125,10 @@ class Worker:
         if end is not None:
             return end
         rate = self._rate(first, started)
-        self._group.average_statistics()
-        self._average_weights()
+        self._agree()
         metrics = self._validate(stage)
+        if not math.isfinite(metrics["val_loss"]):
+            return End("diverged")
         self._schedule.observe(metrics["val_loss"])
         if self._schedule.improved:
             self._best = self._average
@@ -141,7 +149,10 @@ class Worker:
         for batch in self._batches.epoch(self._epochs_done, start=first, features=stage.features):
             loss, look = self._group.step(*batch, sign=self._orders.due)
             self._steps_done += 1
+            self._iterations += 1
             self._loss += loss
+            if self._iterations % AVERAGE_EVERY == 0:
+                self._average_weights()
             if time.monotonic() - self._told > STEP_EVERY_S:
                 self._told = time.monotonic()
                 rate = self._rate(first, started)
@@ -151,7 +162,7 @@ class Worker:
             order = self._orders.look() if look else None
             if order is not None:
                 # As at the end of the epoch, which comes to the same: both are means.
-                self._group.average_statistics()
+                self._agree()
             if order == "stop":
                 self._save("stopped, as it was asked to")
                 return End("stopped")
@@ -168,33 +179,45 @@ class Worker:
         return self._config.batch * steps / (time.monotonic() - started)
 
     def _average_weights(self) -> None:
+        number = self._iterations // AVERAGE_EVERY
+        # The first ones are a plain mean, and where it began is forgotten at once.
+        old = min(math.exp(-AVERAGE_EVERY / AVERAGE_STEPS), 1 - 1 / number)
+        pairs = zip(self._average, self._group.model.get_weights(), strict=True)
+        self._average = [old * before + (1 - old) * now for before, now in pairs]
+
+    def _agree(self) -> None:
+        """Average over the workers the statistics that each of them has of its own images."""
+        self._group.average_statistics()
+        with self._averaged():
+            self._group.average_statistics()
+            self._average = self._group.model.get_weights()
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Meanwhile the model has the averaged weights."""
         weights = self._group.model.get_weights()
-        if self._epochs_done:
-            old = math.exp(-self._batches.steps / AVERAGE_STEPS)
-            pairs = zip(self._average, weights, strict=True)
-            self._average = [old * before + (1 - old) * now for before, now in pairs]
-        else:
-            self._average = weights
+        self._group.model.set_weights(self._average)
+        yield
+        self._group.model.set_weights(weights)
 
     def _validate(self, stage: Stage) -> dict[str, float]:
         """The figures of the averaged weights on the validation split."""
-        model = self._group.model
-        weights = model.get_weights()
-        model.set_weights(self._average)
-        logits = self._group.compute(
-            stage.part,
-            stage.validation,
-            stage.validation_rows,
-            rank=self._rank,
-            batch=EVALUATION_BATCH,
-        )
-        model.set_weights(weights)
+        with self._averaged():
+            logits = self._group.compute(
+                stage.part,
+                stage.validation,
+                stage.validation_rows,
+                rank=self._rank,
+                batch=EVALUATION_BATCH,
+            )
         probabilities = softmax(logits)
         allowed = self._dataset.allowed[self._validation]
         labels = self._dataset.labels[self._validation]
         truth = self._dataset.truth[self._validation]
         tumour = tumour_probability(probabilities, self._dataset.tumour_indices)
         metrics = {"val_loss": log_loss(probabilities, allowed)}
+        if not math.isfinite(metrics["val_loss"]):
+            return metrics
         if (labels >= 0).any():
             metrics["val_accuracy"] = float(
                 np.mean((probabilities.argmax(1) == labels)[labels >= 0])
@@ -225,6 +248,7 @@ class Worker:
         self._average, self._best = state.average, state.best
         self._schedule, self._history = state.schedule, state.history
         self._epochs_done, self._steps_done, self._loss = state.epoch, state.step, state.loss
+        self._iterations = state.iterations
         where = f"step {state.step} of epoch {state.epoch + 1}"
         where = where if state.step else f"epoch {state.epoch}"
         workers = f"{self._world} worker{'s' if self._world > 1 else ''}"
@@ -236,6 +260,7 @@ class Worker:
             state = State(
                 epoch=self._epochs_done,
                 step=self._steps_done,
+                iterations=self._iterations,
                 loss=self._loss,
                 weights=self._group.model.get_weights(),
                 average=self._average,
@@ -259,7 +284,7 @@ class Worker:
         """Tell of an event here and now: the epoch is the one under way, or the last one done."""
         return self._teller(
             kind,
-            step=int(self._group.optimizer.iterations.numpy()),
+            step=self._iterations,
             epoch=self._epochs_done + (self._steps_done > 0),
             **fields,
         )

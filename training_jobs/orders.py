@@ -17,12 +17,12 @@ Order = Literal["stop", "leave", "save"]
 
 @dataclass(frozen=True)
 class End:
-    """Why the workers returned: all is done, or they were stopped, lose `nodes`, or have no room.
+    """Why the workers returned: all is done, or they were stopped, lose `nodes`, or cannot go on.
 
-    `detail` says what is full.
+    That is where a disk is full, of which `detail` says more, or the loss is no number any more.
     """
 
-    reason: Literal["done", "stopped", "preempted", "full"]
+    reason: Literal["done", "stopped", "preempted", "full", "diverged"]
     nodes: tuple[str, ...] = ()
     detail: str = ""
 

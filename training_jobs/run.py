@@ -8,7 +8,7 @@ from pathlib import Path
 from upath import UPath
 
 from gyrus.addresses import address, local, reached, room, upload
-from gyrus.datasets import Dataset, open_dataset
+from gyrus.datasets import open_dataset
 from gyrus.datasets.trainable import check_trainable
 from gyrus.errors import Conflict, InputError, NotFound
 from gyrus.evaluation.folds import OUTCOMES
@@ -25,11 +25,15 @@ from training_jobs.models import build
 
 CONFIG = "config.json"
 
+PLACES = {"dataset", "digest", "storage", "job"}
+"""What of a config does not say how a model is trained."""
 
-def prepare(config: TrainConfig) -> Dataset:
+
+def prepare(config: TrainConfig) -> TrainConfig:
     """Check what a new run needs, and make its folder.
 
-    Pretrained weights are fetched and tried here, once, before any worker wants them.
+    Pretrained weights are fetched and tried here, once, before any worker wants them. Returns the
+    config with the dataset's digest.
 
     Raises:
         Conflict: a run of this name is there already.
@@ -59,11 +63,12 @@ def prepare(config: TrainConfig) -> Dataset:
                 f"The weights {config.weights} cannot be loaded into {config.model}: {reason}"
             ) from error
     with reached(config.storage):
+        config = config.model_copy(update={"digest": dataset.digest})
         config.folder.mkdir(parents=True, exist_ok=True)
         part = config.folder / f".{CONFIG}"
         part.write_text(config.model_dump_json(indent=2) + "\n")
         part.fs.mv(part.path, (config.folder / CONFIG).path)
-    return dataset
+    return config
 
 
 def is_there(config: TrainConfig) -> bool:
@@ -76,7 +81,7 @@ def is_there(config: TrainConfig) -> bool:
         before = load_config(config.storage, config.run)
     except NotFound:
         return False
-    if before != config:
+    if before.model_copy(update={"digest": ""}) != config:
         raise Conflict(
             f"A run named {config.run} is there already: another job began it, or it was asked "
             "otherwise. Name another."
@@ -116,7 +121,7 @@ def execute(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: b
     settings = PlatformSettings()
     dataset = config.open_dataset()
     registry = Registry(settings.registry_uri, settings.home)
-    made = _made_before(config, dataset, registry) if resumed else None
+    made = _made_before(config, registry) if resumed else None
     if made is not None:
         # Where the head was lost between the two, the plots are not with the model yet.
         with suppress(NotFound), local(config.folder / PLOTS) as plots:
@@ -155,7 +160,7 @@ def execute(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: b
             version = registry.register(
                 bundle,
                 run=config.run,
-                params=config.model_dump(mode="json", exclude={"dataset", "storage", "job"}),
+                params=config.model_dump(mode="json", exclude=PLACES),
             )
             log_plots(settings.registry_uri, version.version, plots)
             message = f"version {version.version}"
@@ -164,9 +169,9 @@ def execute(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: b
     return True
 
 
-def _made_before(config: TrainConfig, dataset: Dataset, registry: Registry) -> ModelVersion | None:
+def _made_before(config: TrainConfig, registry: Registry) -> ModelVersion | None:
     """The model that this run registered before, if it came so far."""
-    for one in registry.versions():
-        if one.card.run == config.run and one.card.dataset_digest == dataset.digest:
-            return one
-    return None
+    with reached(config.storage):
+        if not (config.folder / PLOTS).exists():
+            return None  # that of another run of this name, whose folder was deleted
+    return registry.made_by(config.run)

@@ -26,8 +26,9 @@ class Metrics(BaseModel):
     """Figures of one question (is there a tumour? is it a glioma?) over some images.
 
     A figure is None where the images cannot tell: there is no AUROC without a healthy one.
-    Sensitivity, specificity, precision and F1 are those of the lower threshold: an image counts as
-    found unless it is called `no_tumour` for its probability. The last four figures are those of
+    Sensitivity, specificity, precision and F1 of a tumour are those of the lower threshold: an
+    image counts as found unless it is called `no_tumour` for its probability; those of a class are
+    of the images of which it is the likeliest. The last four figures are those of
     the decision as it is served, with `uncertain`, and only of the question for a tumour;
     `too_far` is the share of images beyond the distance limit.
     `groups` are the images that are independent: copies, or slices of one patient, are not.

@@ -152,7 +152,7 @@ def test_intervals_are_wider_where_few_groups_have_many_images() -> None:
     assert (grouped.low, grouped.high) == pytest.approx((single.low, single.high), abs=0.01)
 
 
-def test_perfect_figures_have_an_interval_too() -> None:
+def test_perfect_shares_have_an_interval_too() -> None:
     perfect = evaluate((draw_outcomes(60, skill=50, groups=20), RULE)).tumour
     assert perfect.auroc and perfect.auroc.value == 1
     assert perfect.sensitivity and perfect.miss_rate

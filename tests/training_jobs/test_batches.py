@@ -51,6 +51,20 @@ def test_only_the_training_split_is_trained_on_and_all_of_it(small_dataset: Data
     assert (np.bincount(seen) <= once * int(passes + 1)).all()
 
 
+def test_images_go_with_their_labels(
+    small_dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training_jobs.batches.augment", lambda images, draws: np.stack(images))
+    batches = TrainBatches(small_dataset, batch=8, rank=0, world=1, seed=3)
+    rows = small_dataset.split("train")
+    of_images = batches.epoch(0)
+    of_rows = batches.epoch(0, features=rows[:, None].astype(np.float32))
+    for (images, allowed, _), (features, _, _) in zip(of_images, of_rows, strict=True):
+        mine = features[:, 0].astype(int)
+        np.testing.assert_array_equal(images[..., 0], small_dataset.images[mine])
+        np.testing.assert_array_equal(allowed, small_dataset.allowed[mine])
+
+
 def test_a_small_dataset_is_passed_several_times_an_epoch_augmented_anew(
     small_dataset: Dataset,
 ) -> None:

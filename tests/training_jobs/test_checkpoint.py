@@ -20,11 +20,12 @@ def state(iterations: int = 77, size: int = 3) -> State:
     return State(
         epoch=4,
         step=3,
+        iterations=iterations,
         loss=1.5,
         weights=arrays,
         average=[array * 2 for array in arrays],
         best=arrays[::-1],
-        optimizer=[np.array(iterations, np.int64), *arrays],
+        optimizer=[np.array(7, np.int64), *arrays],
         seeds=[np.array([1, 2], np.uint32)],
         schedule=Schedule(learning_rate=5e-4, patience=3, best=0.4, since_best=1),
     )

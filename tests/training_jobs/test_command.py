@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import keras
@@ -9,6 +10,7 @@ import pytest
 import ray
 from upath import UPath
 
+from gyrus import phantom
 from gyrus.bundle import seal
 from gyrus.datasets import Dataset
 from gyrus.errors import Conflict, NotFound
@@ -19,7 +21,7 @@ from tests.bundles import CARD
 from tests.datasets import everywhere, make_dataset
 from training_jobs.__main__ import main
 from training_jobs.config import TrainConfig
-from training_jobs.run import is_there, prepare
+from training_jobs.run import is_there, load_config, prepare
 
 
 @pytest.mark.parametrize(
@@ -100,6 +102,7 @@ def test_a_run_is_resumed_if_it_is_there_only_just_as_it_was_asked(
     prepare(config)
     assert [path.name for path in config.folder.iterdir()] == ["config.json"]
     assert is_there(config)
+    assert load_config(config.storage, "one").digest == small_dataset.digest
     with pytest.raises(Conflict, match="is there already"):
         prepare(config)
     with pytest.raises(Conflict, match="asked otherwise"):
@@ -110,6 +113,18 @@ def test_a_run_is_resumed_if_it_is_there_only_just_as_it_was_asked(
     lines = io.StringIO()
     assert main([*arguments, "--epochs", "3", "--resume-if-exists"], lines) == 2
     assert "asked otherwise" in json.loads(lines.getvalue())["message"]
+
+
+def test_a_run_is_not_resumed_on_another_dataset(small_dataset: Dataset, tmp_path: Path) -> None:
+    folder = tmp_path / "mri"
+    shutil.copytree(small_dataset.folder, folder)
+    arguments = ["--run", "one", "--storage", str(tmp_path / "runs")]
+    prepare(TrainConfig(run="one", storage=UPath(tmp_path / "runs"), dataset=UPath(folder)))
+    shutil.rmtree(folder)
+    phantom.generate(tmp_path, name="mri", patients=20, seed=9)
+    lines = io.StringIO()
+    assert main([*arguments, "--resume"], lines) == 2
+    assert "another dataset than the run one began on" in json.loads(lines.getvalue())["message"]
 
 
 # Keras, when it saves them.

@@ -6,12 +6,13 @@ import subprocess
 import sys
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from gyrus.launch.ports import LOOPBACK, pick_ports
-from training_jobs.distributed import allowed_loss
+from training_jobs.distributed import DistributedModel, allowed_loss
 
 SCRIPT = """
 import json, sys
@@ -93,6 +94,33 @@ def test_the_loss_is_of_the_summed_probability_of_what_is_allowed() -> None:
     expected = -np.log((probabilities * allowed).sum(1))
     found = allowed_loss(tf.constant(logits), tf.constant(allowed)).numpy()
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_variables_that_join_after_a_reset_do_not_move_further_than_the_first_did() -> None:
+    rate, far = 0.01, []
+    for reset in (False, True):
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((4,))
+        hidden = keras.layers.Dense(8)
+        model = keras.Model(inputs, keras.layers.Dense(2)(hidden(inputs)))
+        optimizer = keras.optimizers.Adam(rate)
+        optimizer.build(model.trainable_variables)
+        group = DistributedModel(tf.distribute.get_strategy(), model, optimizer)
+        images = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
+        batch = images, np.eye(2, dtype=bool)[[0, 1] * 3], np.ones(6, np.float32)
+        group.train_on(model, model.trainable_variables[2:], 6)
+        for _ in range(200):
+            group.step(*batch)
+        if reset:
+            group.reset_optimizer()
+            optimizer.learning_rate = rate
+        group.train_on(model, model.trainable_variables, 6)
+        before = hidden.get_weights()[0]
+        for _ in range(20):
+            group.step(*batch)
+        far.append(np.abs(hidden.get_weights()[0] - before).max() / (20 * rate))
+    assert far[0] > 1.5
+    assert far[1] < 1.01
 
 
 @pytest.fixture(scope="module")

@@ -25,10 +25,3 @@ def test_the_rate_falls_on_a_plateau() -> None:
     for _ in range(2 * REDUCE_AFTER):
         schedule.observe(1.0)
     assert schedule.learning_rate == 1e-3 * REDUCE_FACTOR**2
-
-
-def test_a_loss_that_is_not_a_number_is_no_improvement() -> None:
-    schedule = Schedule(learning_rate=1e-3, patience=1)
-    schedule.observe(float("nan"))
-    assert not schedule.improved
-    assert schedule.stop

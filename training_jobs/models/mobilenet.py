@@ -23,8 +23,7 @@ def build_mobilenet(
         # Three equal channels come to one, under the sum of their kernels.
         base.set_weights([first.sum(axis=2, keepdims=True), *others])
     prepare_base(base, frozen=frozen, first_trained="block_6")
-    features = base(x, training=False) if frozen else base(x)
-    return attach_head(images, features, classes, "mobilenetv2")
+    return attach_head(images, base(x), classes, "mobilenetv2")
 
 
 def _base(channels: int, alpha: float, weights: str | None) -> keras.Model:

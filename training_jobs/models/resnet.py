@@ -23,5 +23,4 @@ def build_resnet(classes: int, weights: str | None, *, frozen: bool) -> keras.Mo
         input_shape=(SIZE, SIZE, 3), include_top=False, weights=weights
     )
     prepare_base(base, frozen=frozen, first_trained="conv5")
-    features = base(x, training=False) if frozen else base(x)
-    return attach_head(images, features, classes, "resnet50")
+    return attach_head(images, base(x), classes, "resnet50")

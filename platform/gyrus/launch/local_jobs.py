@@ -72,7 +72,8 @@ class LocalTrainings:
             return self.create(self._files(job_id).read().request)
         config = json.loads(path.read_bytes())
         dataset, storage = Path(config["dataset"]).name, config.pop("storage")
-        config.pop("job", None)
+        for other in ("digest", "job"):
+            config.pop(other, None)
         request = TrainingRequest(**config | {"dataset": dataset})
         return self._start(request, ["--run", job_id, "--storage", storage, "--resume"])
 
