@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from gyrus.bundle import Card, verify
-from gyrus.datasets import Dataset, list_datasets
+from gyrus.datasets import Dataset
 from gyrus.errors import GyrusError
 from gyrus.evaluation.seen import find_trained
 from gyrus.settings import PlatformSettings
@@ -23,7 +23,7 @@ def trained(parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, Path, 
         card = verify(bundle)
     except GyrusError as error:
         parser.error(error.detail)
-    dataset = find_trained(card, list_datasets(PlatformSettings().datasets))
+    dataset = find_trained(card, PlatformSettings())
     if dataset is None:
         parser.error(f"{card.dataset} is not here as the model was trained on it")
     return given, bundle, card, dataset

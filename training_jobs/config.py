@@ -33,7 +33,7 @@ class TrainConfig(Recipe):
             InputError: it has no such fold.
             NotFound, Unavailable: there is nothing, or it cannot be read.
         """
-        dataset = open_dataset(self.dataset, PlatformSettings().home)
+        dataset = open_dataset(self.dataset, PlatformSettings().copies)
         if self.digest not in {"", dataset.digest}:
             raise InvalidDataset(
                 f"{self.dataset} is another dataset than the run {self.run} began on: it may have "

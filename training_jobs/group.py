@@ -132,7 +132,7 @@ def _ray(config: TrainConfig) -> Iterator[None]:
     """Join the Ray that `RAY_ADDRESS` names, or start one on loopback for this run."""
     if address := os.environ.get("RAY_ADDRESS"):
         ray.init(log_to_driver=False)
-        resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        resources = ray.available_resources()  # type: ignore[no-untyped-call]
         free = int(resources.get("CPU", 0)) // CPUS_PER_WORKER
         # A cluster can grow, one machine cannot.
         if address.startswith(LOOPBACK) and config.fewest_workers > free:

@@ -41,7 +41,7 @@ def prepare(config: TrainConfig) -> TrainConfig:
         InputError: the weights cannot be had, or belong to another model.
         NotFound, Unavailable: an address has nothing, or cannot be reached.
     """
-    open_dataset(config.dataset, PlatformSettings().home).verify()
+    open_dataset(config.dataset, PlatformSettings().copies).verify()
     dataset = config.open_dataset()
     check_trainable(dataset)
     with reached(config.storage):

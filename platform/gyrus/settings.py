@@ -53,6 +53,11 @@ class PlatformSettings(BaseSettings):
         return self.home / "datasets"
 
     @property
+    def copies(self) -> Path:
+        """The folder of copies of datasets that lie elsewhere."""
+        return self.home / "cache"
+
+    @property
     def runs(self) -> Path:
         """The folder of training runs, one folder each."""
         return self.home / "runs"

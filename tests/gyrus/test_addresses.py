@@ -73,7 +73,9 @@ def test_a_dataset_is_copied_once_however_many_open_it(
 ) -> None:
     upload(dataset.folder, store / "tiny")
     with ThreadPoolExecutor(4) as pool:
-        opened = list(pool.map(lambda _: open_dataset(store / "tiny", tmp_path), range(4)))
+        opened = list(
+            pool.map(lambda _: open_dataset(store / "tiny", tmp_path / "cache"), range(4))
+        )
     assert {one.digest for one in opened} == {dataset.digest}
     assert len({one.folder for one in opened}) == 1
     np.testing.assert_array_equal(opened[0].images, dataset.images)
@@ -81,7 +83,7 @@ def test_a_dataset_is_copied_once_however_many_open_it(
     assert len(list(tmp_path.glob("cache/[!.]*"))) == 1
     for name in ("images.npy", "manifest.parquet", "masks.npy"):
         (store / "tiny" / name).unlink()
-    assert open_dataset(store / "tiny", tmp_path).name == "tiny"
+    assert open_dataset(store / "tiny", tmp_path / "cache").name == "tiny"
 
 
 def test_a_dataset_that_was_changed_is_not_opened(
@@ -91,10 +93,10 @@ def test_a_dataset_that_was_changed_is_not_opened(
     description = json.loads((store / "tiny/dataset.json").read_text())
     (store / "tiny/dataset.json").write_text(json.dumps({**description, "digest": "0" * 64}))
     with pytest.raises(InvalidDataset, match="not what its description says"):
-        open_dataset(store / "tiny", tmp_path)
+        open_dataset(store / "tiny", tmp_path / "cache")
     assert not list(tmp_path.glob("cache/[!.]*"))
     with pytest.raises(NotFound, match="memory://gyrus/none"):
-        open_dataset(store / "none", tmp_path)
+        open_dataset(store / "none", tmp_path / "cache")
 
 
 def test_images_of_an_address_become_a_dataset_at_another(
@@ -110,7 +112,7 @@ def test_images_of_an_address_become_a_dataset_at_another(
     assert run(command) == 0, capsys.readouterr().err
     assert run(command) == 2
     assert "A dataset 'mri' exists already" in capsys.readouterr().err
-    dataset = open_dataset(store / "datasets/mri", tmp_path)
+    dataset = open_dataset(store / "datasets/mri", tmp_path / "cache")
     assert dataset.column("source")[0] == "no/0.png"
     assert dataset.images.shape == (12, 224, 224)
 

@@ -84,13 +84,6 @@ def test_the_same_input_gives_the_same_digests(heads: Path, tmp_path: Path) -> N
     assert import_folder(heads, tmp_path, "c").digest != first.digest
 
 
-def test_another_seed_gives_another_split_of_the_same_images(heads: Path, tmp_path: Path) -> None:
-    first = import_folder(heads, tmp_path, "a")
-    second = import_folder(heads, tmp_path, "b", seed=1)
-    assert first.split_digest != second.split_digest
-    np.testing.assert_array_equal(first.images, second.images)
-
-
 def test_files_that_are_no_images_are_refused_with_a_reason(heads: Path, tmp_path: Path) -> None:
     (heads / "no" / "Thumbs.db").write_bytes(b"text")
     (heads / "no" / "empty.jpg").write_bytes(b"")

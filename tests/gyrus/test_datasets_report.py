@@ -171,7 +171,7 @@ def test_facts_that_are_damaged_or_of_other_files_are_refused(tmp_path: Path) ->
 def test_a_probe_finds_what_tells_and_nothing_where_nothing_does() -> None:
     generator = np.random.default_rng(0)
     truth = np.arange(200) % 2 == 1
-    groups = np.array([f"g{row // 2 * 2 + row % 2}" for row in range(200)])
+    groups = np.array([f"g{row // 4}-{row % 2}" for row in range(200)])  # two of each
     told = probe(truth[:, None] + generator.normal(0, 0.3, (200, 1)), truth, groups)
     untold = probe(generator.normal(size=(200, 3)), truth, groups)
     assert told is not None

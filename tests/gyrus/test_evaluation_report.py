@@ -1,5 +1,6 @@
 """Registered models on datasets that they know, know in part, or do not know."""
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from gyrus.evaluation.inference import infer
 from gyrus.evaluation.report import allowed_classes, evaluate_version, measure, share_refused
 from gyrus.evaluation.seen import find_trained, seen
 from gyrus.registry import ModelVersion
+from gyrus.settings import PlatformSettings
 from tests.bundles import CARD
 from tests.graphs import write_graph
 from tests.gyrus.outcomes import CLASSES, RULE
@@ -108,7 +110,7 @@ def test_copies_of_what_a_model_learnt_from_are_left_out(
     learnt, test = small.split("train")[:6].tolist(), small.split("test")[:3].tolist()
     other = other_set(small, tmp_path, [*learnt, *test])
     model = trained_on(small)
-    known = seen(other, small, model.card)
+    known = seen(other, small)
     sources = np.array(other.column("source"))
     assert {name for name in sources[known] if "old" in name} == {
         name for name in sources if any(f"old{row}." in name for row in learnt)
@@ -120,15 +122,22 @@ def test_copies_of_what_a_model_learnt_from_are_left_out(
     assert (unchecked.seen, unchecked.evaluation.tumour.images) == (None, len(other.images))
 
 
-def test_of_another_split_than_the_model_had_nothing_is_safe(small: Dataset, graph: Path) -> None:
-    held_out = trained_on(small, split_digest="of a fold")
+def test_where_no_image_is_left_nothing_is_evaluated(small: Dataset, graph: Path) -> None:
+    learnt = small.resplit(["train"] * len(small.images))
     with pytest.raises(InvalidDataset, match="no image is left"):
-        evaluate_version(held_out, graph, small, small)
+        evaluate_version(trained_on(small), graph, learnt, small)
 
 
-def test_what_a_model_was_trained_on_is_found_by_its_digest(small: Dataset) -> None:
-    assert find_trained(trained_on(small).card, [small]) is small
-    assert find_trained(trained_on(small, dataset_digest="other").card, [small]) is None
+def test_what_a_model_was_trained_on_is_found_by_its_digest(small: Dataset, tmp_path: Path) -> None:
+    settings = PlatformSettings(home=tmp_path)
+    card = trained_on(small).card
+    assert find_trained(card, settings) is None
+    for folder in (settings.datasets, settings.copies):
+        shutil.copytree(small.folder, folder / "small")
+        found = find_trained(card, settings)
+        assert found is not None
+        assert found.folder == folder / "small"
+        shutil.rmtree(folder)
 
 
 def test_coarse_labels_say_tumour_or_not_only(small: Dataset, graph: Path, tmp_path: Path) -> None:

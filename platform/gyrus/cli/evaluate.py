@@ -33,7 +33,7 @@ def evaluate(
 
     from gyrus.bundle import ONNX
     from gyrus.cli.display import Display
-    from gyrus.datasets import Dataset, list_datasets
+    from gyrus.datasets import Dataset
     from gyrus.evaluation.report import evaluate_version
     from gyrus.evaluation.seen import find_trained
     from gyrus.registry import Registry, be_impatient
@@ -43,9 +43,7 @@ def evaluate(
     be_impatient()
     registry = Registry(settings.registry_uri, settings.home)
     model = registry.get(version)
-    copies = settings.home / "cache"
-    known = [*list_datasets(settings.datasets), *list_datasets(copies)]
-    trained = find_trained(model.card, known)
+    trained = find_trained(model.card, settings)
     if trained is None and not unchecked:
         raise InputError(
             f"Model version {version} was trained on {model.card.dataset}, which is not here as it "

@@ -65,7 +65,10 @@ def run_folds(
         folder = trainings.home / "runs" / name
         asked = request.model_copy(update={"run": name, "fold": fold})
         if folder.exists() and trainings.get(name).request != asked:
-            raise Conflict(f"A run named {name} is there already, and was asked otherwise.")
+            raise Conflict(
+                f"A run named {name} is there already, and was asked otherwise. Name another "
+                "with --run."
+            )
         if not (folder / OUTCOMES).is_file():
             again = partial(trainings.resume, name)
             begin: Callable[[], Job] = (

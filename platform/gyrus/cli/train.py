@@ -49,7 +49,12 @@ def train(
     seed: Annotated[int | None, typer.Option(help="The seed of weights and order (0).")] = None,
     run: Annotated[str | None, typer.Option(help="The run's name.")] = None,
     folds: Annotated[
-        int | None, typer.Option(help="Cross-validate: so many runs, each tested on a fold.", min=2)
+        int | None,
+        typer.Option(
+            help="Cross-validate: so many runs, each tested on a fold; again, it goes on.",
+            min=2,
+            max=99,
+        ),
     ] = None,
     by_source: Annotated[
         bool,
@@ -95,7 +100,9 @@ def train(
     elif dataset is None:
         raise InputError("Say which dataset: --dataset NAME (`gyrus data list` shows them).")
     else:
-        name = run or run_name(dataset, str(given.get("model", "cnn")))
+        architecture = str(given.get("model", "cnn"))
+        several = f"{folds}-folds" if folds else "by-source" if by_source else ""
+        name = run or run_name(dataset, architecture, several)
         try:
             request = TrainingRequest.model_validate({"run": name, "dataset": dataset, **given})
         except ValidationError as error:

@@ -43,7 +43,6 @@ def import_folder(
     datasets: Path,
     name: str,
     *,
-    seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
     """Read class folders, perhaps inside Training and Testing, into a new dataset.
@@ -72,14 +71,15 @@ def import_folder(
                         read.append(_without_image(result))
                 if progress:
                     progress(done, len(files))
-        rows = _rows(read, folder, seed)
-        if len({row.label for row in rows}) < 2:
+        labels = {item.file.label for item in read}
+        if len(labels) < 2:
             raise InvalidDataset(_too_few(source, refused))
-        if empty := sorted({file.label for file in files} - {row.label for row in rows}):
+        if empty := sorted({file.label for file in files} - labels):
             raise InvalidDataset(
                 f"No file of the class {empty[0]} in {source} is an image that can be read. Move "
                 "it elsewhere, or mend it."
             )
+        rows = _rows(read, folder)
         if missing := [split for split in SPLITS if split not in {row.split for row in rows}]:
             raise InvalidDataset(
                 f"{source} has too few images: none is left for {' and '.join(missing)}. "
@@ -112,7 +112,7 @@ def _read(file: File, source: str) -> list[_Read] | list[Refused]:
             file=file,
             source=source + frame,
             image=image,
-            sha256=hashlib.sha256(data + frame.encode()).hexdigest(),
+            sha256=_digest(whole, frame),
             patient=patient or (source if frame else ""),
             facts=facts,
         )
@@ -126,6 +126,7 @@ def _read(file: File, source: str) -> list[_Read] | list[Refused]:
         if file.path.stat().st_size > MAX_FILE:
             return [Refused(source=source, reason="The file is larger than 256 MiB.")]
         data = file.path.read_bytes()
+        whole = hashlib.sha256(data)
         frames = decode_all(data)
         first = next(frames)
         patient, facts = patient_of(data), facts_of(data)
@@ -137,13 +138,18 @@ def _read(file: File, source: str) -> list[_Read] | list[Refused]:
     return [read(first, "#1" if others else ""), *others]
 
 
+def _digest(whole: "hashlib._Hash", frame: str) -> str:
+    """The digest of a frame of a file."""
+    digest = whole.copy()
+    digest.update(frame.encode())
+    return digest.hexdigest()
+
+
 def _without_image(read: _Read) -> _Read:
     return _Read(**{**read.__dict__, "image": np.empty((0, 0), np.uint8)})
 
 
-def _rows(read: list[_Read], folder: Path, seed: int) -> list[Row]:
-    if not read:
-        return []
+def _rows(read: list[_Read], folder: Path) -> list[Row]:
     grouping = group_images(
         np.load(folder / IMAGES, mmap_mode="r"),
         files=[item.sha256 for item in read],
@@ -151,7 +157,7 @@ def _rows(read: list[_Read], folder: Path, seed: int) -> list[Row]:
     )
     labels = np.array([item.file.label for item in read])
     left_out = contradicting(grouping.copies, labels[:, None] == np.unique(labels))
-    splits = split_groups(labels.tolist(), grouping.groups, left_out, seed=seed)
+    splits = split_groups(labels.tolist(), grouping.groups, left_out)
     return [
         Row(
             source=item.source,

@@ -21,7 +21,6 @@ def merge(
     datasets: Path,
     name: str,
     *,
-    seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
     """Write the images of several datasets as a new one.
@@ -66,7 +65,7 @@ def merge(
         left_out |= [row["split"] == LEFT_OUT for row in rows]
         # Each set gives its share of every label to every split.
         strata = [f"{row['dataset'] or row['part']}/{row['label']}" for row in rows]
-        splits = split_groups(strata, grouping.groups, left_out, seed=seed)
+        splits = split_groups(strata, grouping.groups, left_out)
         merged = [
             Row(
                 source=f"{row['part']}/{row['source']}",

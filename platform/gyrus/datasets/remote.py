@@ -17,8 +17,8 @@ COPY_S = 3600.0
 """So long others on this machine wait for the one that copies."""
 
 
-def open_dataset(source: UPath, home: Path) -> Dataset:
-    """Open a dataset, of another machine by a copy in `home` that is made once.
+def open_dataset(source: UPath, copies: Path) -> Dataset:
+    """Open a dataset, of another machine by a copy in `copies` that is made once.
 
     Raises:
         InvalidDataset: it is none, or was changed.
@@ -29,13 +29,13 @@ def open_dataset(source: UPath, home: Path) -> Dataset:
     with reached(source):
         description = (source / DESCRIPTION).read_bytes()
     # It holds the digest of all else, and what the same images are called here.
-    cache, digest = home / "cache", hashlib.sha256(description).hexdigest()
-    copy = cache / digest
+    digest = hashlib.sha256(description).hexdigest()
+    copy = copies / digest
     if not copy.exists():
-        cache.mkdir(parents=True, exist_ok=True)
+        copies.mkdir(parents=True, exist_ok=True)
         with (
-            hold(cache / f".{digest}.lock", seconds=COPY_S),
-            TemporaryDirectory(dir=cache, prefix=f".{digest}-") as part,
+            hold(copies / f".{digest}.lock", seconds=COPY_S),
+            TemporaryDirectory(dir=copies, prefix=f".{digest}-") as part,
         ):
             if not copy.exists():
                 fetched = Path(part) / "dataset"

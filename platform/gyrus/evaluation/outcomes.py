@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -61,12 +62,12 @@ class Outcomes:
             table = pq.read_table(path)
             rule = Rule.model_validate_json(table.schema.metadata[RULE])
             of = table.schema.metadata[DATASET].decode()
-            columns = {name: np.array(table[name].to_pylist()) for name in table.column_names}
+            found = cls(**{name: _array(table[name]) for name in table.column_names})
         except (OSError, pa.ArrowException, KeyError, TypeError, ValidationError) as error:
             raise InvalidDataset(f"{path} holds no readable outcomes.") from error
         if of != dataset:
             raise InvalidDataset(f"{path} is of another dataset: delete its run.")
-        return cls(**columns), rule
+        return found, rule
 
     @classmethod
     def joined(cls, parts: Sequence["Outcomes"]) -> "Outcomes":
@@ -103,3 +104,10 @@ def decisions(outcomes: Outcomes, rule: Rule) -> Names:
     said = np.where(tumour < rule.threshold, "no_tumour", "uncertain")
     said = np.where(tumour >= rule.upper_threshold, "tumour", said)
     return np.where(outcomes.distances > rule.distance_limit, "uncertain", said)
+
+
+def _array(column: pa.ChunkedArray) -> NDArray[Any]:
+    """A column of numbers, words or lists of numbers, each of the type that it was saved in."""
+    rows = column.to_pylist()
+    kind = column.type.value_type if pa.types.is_list(column.type) else column.type
+    return np.array(rows, None if pa.types.is_string(kind) else kind.to_pandas_dtype())

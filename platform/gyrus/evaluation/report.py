@@ -64,7 +64,7 @@ def evaluate_version(
     """
     splits = np.array(dataset.column("split"))
     wanted = splits != LEFT_OUT if split == "all" else splits == split
-    known = np.zeros_like(wanted) if trained is None else seen(dataset, trained, model.card)
+    known = np.zeros_like(wanted) if trained is None else seen(dataset, trained)
     rows = np.flatnonzero(wanted & ~known)
     if not len(rows):
         raise InvalidDataset(

@@ -1,29 +1,28 @@
 """Which images of a dataset a model may know: those that it learnt from, and copies of them."""
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from gyrus.bundle import Card
-from gyrus.datasets import Dataset
+from gyrus.datasets import Dataset, list_datasets
 from gyrus.datasets.dataset import LEFT_OUT
 from gyrus.datasets.grouping import group_images
 from gyrus.evaluation.outcomes import Flags
+from gyrus.settings import PlatformSettings
 
 
-def find_trained(card: Card, datasets: Iterable[Dataset]) -> Dataset | None:
-    """The dataset that a model was trained on, if it is one of these."""
-    return next((one for one in datasets if one.digest == card.dataset_digest), None)
+def find_trained(card: Card, settings: PlatformSettings) -> Dataset | None:
+    """The dataset that a model was trained on, if it is in this home, or a copy of it."""
+    known = (*list_datasets(settings.datasets), *list_datasets(settings.copies))
+    return next((one for one in known if one.digest == card.dataset_digest), None)
 
 
-def seen(dataset: Dataset, trained: Dataset, card: Card) -> Flags:
-    """The images (N,) of `dataset` that the model of `card` may know of `trained`.
+def seen(dataset: Dataset, trained: Dataset) -> Flags:
+    """The images (N,) of `dataset` that a model may know that was trained on `trained`.
 
     That are those of its splits for training, validation and calibration, copies and near copies of
-    them, and what is in one group with these: the rules by which datasets are merged. Of a model
-    that held out a fold or a source it is not known which images were left, so it may know all.
+    them, and what is in one group with these: the rules by which datasets are merged.
     """
-    known = _learnt(trained, card)
+    known = ~np.isin(trained.column("split"), ["test", LEFT_OUT])
     if dataset.digest == trained.digest:
         return known
     parts = (trained, dataset)
@@ -34,10 +33,3 @@ def seen(dataset: Dataset, trained: Dataset, card: Card) -> Flags:
     )
     groups, count = np.array(found.groups), len(trained.images)
     return np.isin(groups[count:], groups[:count][known])
-
-
-def _learnt(trained: Dataset, card: Card) -> Flags:
-    splits = np.array(trained.column("split"))
-    if trained.split_digest != card.split_digest:
-        return np.ones(len(splits), np.bool_)
-    return ~np.isin(splits, ["test", LEFT_OUT])

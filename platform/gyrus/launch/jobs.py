@@ -91,10 +91,10 @@ class TrainingLauncher(Protocol):
         """A picture of how good the model is, as PNG; `NotFound` until it is drawn."""
 
 
-def run_name(dataset: str, model: str) -> str:
-    """A name for a run, of small letters, digits and dashes."""
+def run_name(dataset: str, model: str, what: str = "") -> str:
+    """A name for a run, of small letters, digits and dashes; of now, if not of `what` it is."""
     words = "-".join(re.findall(r"[a-z0-9]+", dataset.lower()))[:NAME_LENGTH].strip("-")
-    return f"{words or 'run'}-{model}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    return f"{words or 'run'}-{model}-{what or format(datetime.now(UTC), '%Y%m%d-%H%M%S')}"
 
 
 def training_arguments(request: TrainingRequest, data: str) -> list[str]:
