@@ -28,7 +28,7 @@ from training_jobs.precision import dtype_policy
 from training_jobs.schedule import Schedule
 from training_jobs.stages import EVALUATION_BATCH, Stage, make_stage
 
-FINE_TUNING_FACTOR = 0.1
+FINE_TUNING_FACTOR = 0.3
 """The learning rate is multiplied by this when a pretrained base starts to train."""
 
 AVERAGE_EVERY = 10
