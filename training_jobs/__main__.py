@@ -69,12 +69,12 @@ def main(arguments: Sequence[str] | None, lines: TextIO) -> int:
 
     try:
         config = _config(given)
-        from training_jobs.run import execute, is_there, prepare
+        from training_jobs.run import begun_before, execute, prepare
 
-        resumed = given.resume or (given.resume_if_exists and is_there(config))
-        if not resumed:
-            config = prepare(config)
-        if not execute(config, tell, resumed=resumed):
+        begun = config if given.resume else None
+        if given.resume_if_exists and not given.resume:
+            begun = begun_before(config)
+        if not execute(begun or prepare(config), tell, resumed=begun is not None):
             return STOPPED
     except ValidationError as error:
         wrong = error.errors()[0]

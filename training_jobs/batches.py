@@ -18,8 +18,8 @@ LEAST_STEPS = 32
 """An epoch of a small dataset passes it more than once: patience, the learning rate's plateaus and
 batch normalisation all count epochs, and after five steps there is nothing to judge yet."""
 
-THREADS = 8
-AHEAD = 16
+THREADS = 4
+AHEAD = 8
 """So many batches are made while one trains, by so many threads: OpenCV lets them run at once."""
 
 

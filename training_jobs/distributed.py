@@ -84,9 +84,10 @@ class DistributedModel:
         return float(loss), bool(signs)
 
     def reset_optimizer(self) -> None:
-        """Forget all that the optimizer has learned of its variables."""
+        """Let the optimizer forget its steps, and what it has learned of its variables."""
         for variable in self.optimizer.variables:
-            variable.assign(np.zeros(variable.shape, variable.dtype))
+            if variable.name != "learning_rate":
+                variable.assign(np.zeros(variable.shape, variable.dtype))
 
     def average_statistics(self) -> None:
         """Average batch normalisation's moving statistics over the workers."""

@@ -58,7 +58,7 @@ def train(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: boo
         end = _with_workers(config, channel, asked)
         # They have saved all, and start again on what is left.
         while end.reason == "preempted":
-            _until_gone(end.nodes)
+            _until_gone(end.nodes, asked)
             if asked.is_set():
                 return None
             end = _with_workers(config, channel, asked)
@@ -117,14 +117,15 @@ def _with_workers(config: TrainConfig, channel: Channel, asked: threading.Event)
         return end
 
 
-def _until_gone(nodes: Collection[str]) -> None:
+def _until_gone(nodes: Collection[str], asked: threading.Event) -> None:
     """Wait for nodes to end, as they do when they are empty: Ray would count on them until then."""
     patience = time.monotonic() + GONE_S
     while time.monotonic() < patience and any(
         one["Alive"] and one["NodeID"] in nodes
         for one in ray.nodes()  # type: ignore[no-untyped-call]
     ):
-        time.sleep(ASK_S)
+        if asked.wait(ASK_S):
+            return
 
 
 @contextmanager

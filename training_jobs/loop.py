@@ -148,6 +148,8 @@ class Worker:
         started, first = time.monotonic(), self._steps_done
         for batch in self._batches.epoch(self._epochs_done, start=first, features=stage.features):
             loss, look = self._group.step(*batch, sign=self._orders.due)
+            if not math.isfinite(loss):
+                return End("diverged")
             self._steps_done += 1
             self._iterations += 1
             self._loss += loss
@@ -187,6 +189,8 @@ class Worker:
 
     def _agree(self) -> None:
         """Average over the workers the statistics that each of them has of its own images."""
+        if self._world == 1:
+            return
         self._group.average_statistics()
         with self._averaged():
             self._group.average_statistics()

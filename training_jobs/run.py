@@ -2,13 +2,12 @@
 
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from upath import UPath
 
 from gyrus.addresses import address, local, reached, room, upload
-from gyrus.datasets import open_dataset
+from gyrus.datasets import Dataset, open_dataset
 from gyrus.datasets.trainable import check_trainable
 from gyrus.errors import Conflict, InputError, NotFound
 from gyrus.evaluation.folds import OUTCOMES
@@ -71,8 +70,8 @@ def prepare(config: TrainConfig) -> TrainConfig:
     return config
 
 
-def is_there(config: TrainConfig) -> bool:
-    """Whether this very run was started before.
+def begun_before(config: TrainConfig) -> TrainConfig | None:
+    """What this very run was started with, if it was.
 
     Raises:
         Conflict: a run of this name was, but by another job, or it was asked otherwise.
@@ -80,13 +79,13 @@ def is_there(config: TrainConfig) -> bool:
     try:
         before = load_config(config.storage, config.run)
     except NotFound:
-        return False
+        return None
     if before.model_copy(update={"digest": ""}) != config:
         raise Conflict(
             f"A run named {config.run} is there already: another job began it, or it was asked "
             "otherwise. Name another."
         )
-    return True
+    return before
 
 
 def load_config(storage: UPath, run: str) -> TrainConfig:
@@ -114,17 +113,18 @@ def execute(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: b
     first.
 
     Raises:
-        TrainingFailed: the workers failed more often than a run survives.
+        InvalidDataset: the dataset is not the one that the run began on.
+        TrainingFailed: the workers failed more often than a run survives, or the loss diverged.
         StorageFull: a disk is full; the last checkpoint is whole, and no model registered.
         InputError: there is no room for so many workers.
     """
     settings = PlatformSettings()
     dataset = config.open_dataset()
     registry = Registry(settings.registry_uri, settings.home)
-    made = _made_before(config, registry) if resumed else None
+    made = _made_before(config, dataset, registry) if resumed else None
     if made is not None:
         # Where the head was lost between the two, the plots are not with the model yet.
-        with suppress(NotFound), local(config.folder / PLOTS) as plots:
+        with local(config.folder / PLOTS) as plots:
             log_plots(settings.registry_uri, made.version, plots)
         message = f"version {made.version}"
         metrics = made.card.metrics.flat()
@@ -169,9 +169,12 @@ def execute(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: b
     return True
 
 
-def _made_before(config: TrainConfig, registry: Registry) -> ModelVersion | None:
+def _made_before(config: TrainConfig, dataset: Dataset, registry: Registry) -> ModelVersion | None:
     """The model that this run registered before, if it came so far."""
     with reached(config.storage):
         if not (config.folder / PLOTS).exists():
-            return None  # that of another run of this name, whose folder was deleted
-    return registry.made_by(config.run)
+            return None  # else it may be that of a run of this name whose folder was deleted
+    for one in registry.versions():
+        if one.card.run == config.run and one.card.dataset_digest == dataset.digest:
+            return one
+    return None

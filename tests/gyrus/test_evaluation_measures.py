@@ -68,6 +68,8 @@ def test_outcomes_are_kept_with_the_rule_that_decides(tmp_path: Path) -> None:
     assert rule == RULE
     for name, value in vars(outcomes).items():
         assert np.array_equal(getattr(found, name), value), name
+        kind = getattr(found, name).dtype
+        assert kind == value.dtype or kind.kind == value.dtype.kind == "U", name
     pooled = pool({"1/1": tmp_path}, "a digest")
     assert pooled.folds["1/1"] == pooled.together == evaluate((outcomes, RULE))
     with pytest.raises(InvalidDataset, match="of another dataset"):

@@ -21,7 +21,7 @@ from tests.bundles import CARD
 from tests.datasets import everywhere, make_dataset
 from training_jobs.__main__ import main
 from training_jobs.config import TrainConfig
-from training_jobs.run import is_there, load_config, prepare
+from training_jobs.run import begun_before, prepare
 
 
 @pytest.mark.parametrize(
@@ -98,32 +98,34 @@ def test_a_run_is_resumed_if_it_is_there_only_just_as_it_was_asked(
 ) -> None:
     usual = {"run": "one", "storage": where or tmp_path, "dataset": small_dataset.folder}
     config = TrainConfig.model_validate(usual)
-    assert not is_there(config)
+    assert begun_before(config) is None
     prepare(config)
     assert [path.name for path in config.folder.iterdir()] == ["config.json"]
-    assert is_there(config)
-    assert load_config(config.storage, "one").digest == small_dataset.digest
+    assert begun_before(config) == config.model_copy(update={"digest": small_dataset.digest})
     with pytest.raises(Conflict, match="is there already"):
         prepare(config)
     with pytest.raises(Conflict, match="asked otherwise"):
-        is_there(TrainConfig.model_validate({**usual, "epochs": 3}))
+        begun_before(TrainConfig.model_validate({**usual, "epochs": 3}))
     with pytest.raises(Conflict, match="another job"):
-        is_there(TrainConfig.model_validate({**usual, "job": "later"}))
+        begun_before(TrainConfig.model_validate({**usual, "job": "later"}))
     arguments = [word for name, value in usual.items() for word in (f"--{name}", str(value))]
     lines = io.StringIO()
     assert main([*arguments, "--epochs", "3", "--resume-if-exists"], lines) == 2
     assert "asked otherwise" in json.loads(lines.getvalue())["message"]
 
 
-def test_a_run_is_not_resumed_on_another_dataset(small_dataset: Dataset, tmp_path: Path) -> None:
+@pytest.mark.parametrize("resume", ["--resume", "--resume-if-exists"])
+def test_a_run_is_not_resumed_on_another_dataset(
+    small_dataset: Dataset, tmp_path: Path, resume: str
+) -> None:
     folder = tmp_path / "mri"
     shutil.copytree(small_dataset.folder, folder)
-    arguments = ["--run", "one", "--storage", str(tmp_path / "runs")]
+    arguments = ["--run", "one", "--storage", str(tmp_path / "runs"), "--dataset", str(folder)]
     prepare(TrainConfig(run="one", storage=UPath(tmp_path / "runs"), dataset=UPath(folder)))
     shutil.rmtree(folder)
     phantom.generate(tmp_path, name="mri", patients=20, seed=9)
     lines = io.StringIO()
-    assert main([*arguments, "--resume"], lines) == 2
+    assert main([*arguments, resume], lines) == 2
     assert "another dataset than the run one began on" in json.loads(lines.getvalue())["message"]
 
 

@@ -113,7 +113,6 @@ def test_variables_that_join_after_a_reset_do_not_move_further_than_the_first_di
             group.step(*batch)
         if reset:
             group.reset_optimizer()
-            optimizer.learning_rate = rate
         group.train_on(model, model.trainable_variables, 6)
         before = hidden.get_weights()[0]
         for _ in range(20):

@@ -57,8 +57,9 @@ def run_folds(
         InvalidDataset: it was made of another dataset.
     """
     from gyrus.evaluation.folds import OUTCOMES, pool
+    from gyrus.evaluation.outcomes import Outcomes
 
-    runs = {}
+    runs, begun = {}, list[Callable[[], "Job"]]()
     for number, fold in enumerate(folds, start=1):
         # Short, for a run's name may have 63 letters.
         name = f"{request.run[:50]}-{number}of{len(folds)}"
@@ -69,13 +70,15 @@ def run_folds(
                 f"A run named {name} is there already, and was asked otherwise. Name another "
                 "with --run."
             )
-        if not (folder / OUTCOMES).is_file():
-            again = partial(trainings.resume, name)
-            begin: Callable[[], Job] = (
-                again if folder.exists() else partial(trainings.create, asked)
-            )
-            follow(begin, as_json=as_json)
         runs[fold] = folder
+        if (folder / OUTCOMES).is_file():
+            Outcomes.load(folder / OUTCOMES, dataset.digest)  # before others are trained in vain
+        elif folder.exists():
+            begun.append(partial(trainings.resume, name))
+        else:
+            begun.append(partial(trainings.create, asked))
+    for begin in begun:
+        follow(begin, as_json=as_json)
     found = pool(runs, dataset.digest)
     if as_json:
         print(found.model_dump_json())

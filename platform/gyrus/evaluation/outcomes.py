@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from gyrus.bundle import Rule
 from gyrus.datasets.labels import known_classes
@@ -63,7 +62,7 @@ class Outcomes:
             rule = Rule.model_validate_json(table.schema.metadata[RULE])
             of = table.schema.metadata[DATASET].decode()
             found = cls(**{name: _array(table[name]) for name in table.column_names})
-        except (OSError, pa.ArrowException, KeyError, TypeError, ValidationError) as error:
+        except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
             raise InvalidDataset(f"{path} holds no readable outcomes.") from error
         if of != dataset:
             raise InvalidDataset(f"{path} is of another dataset: delete its run.")
