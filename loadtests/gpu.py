@@ -22,11 +22,11 @@ from upath import UPath
 from gyrus import phantom
 from gyrus.recipe import Architecture, Precision
 from loadtests.contestants import ALPHA, WARM_UP, prepare
+from loadtests.training import PATIENTS
 from training_jobs.config import TrainConfig
 from training_jobs.distributed import share_machine
 
 PRECISIONS: tuple[Precision, ...] = ("float32", "mixed_bfloat16")
-PATIENTS = 120
 
 
 @dataclass(frozen=True)

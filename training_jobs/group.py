@@ -133,13 +133,13 @@ def _ray(config: TrainConfig) -> Iterator[None]:
     """Join the Ray that `RAY_ADDRESS` names, or start one on loopback for this run."""
     if address := os.environ.get("RAY_ADDRESS"):
         ray.init(log_to_driver=False)
-        resources = ray.available_resources()  # type: ignore[no-untyped-call]
-        free = int(resources.get("CPU", 0)) // CPUS_PER_WORKER
+        resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        room = int(resources.get("CPU", 0)) // CPUS_PER_WORKER
         # A cluster can grow, one machine cannot.
-        if address.startswith(LOOPBACK) and config.fewest_workers > free:
+        if address.startswith(LOOPBACK) and config.fewest_workers > room:
             ray.shutdown()
             raise InputError(
-                f"The running Gyrus has room for {free} workers, not {config.fewest_workers}. "
+                f"The running Gyrus has room for {room} workers, not {config.fewest_workers}. "
                 "Ask for fewer."
             )
     else:

@@ -296,6 +296,7 @@ def test_options_become_arguments() -> None:
 def test_a_runs_name_fits_a_kubernetes_object() -> None:
     name = run_name("Brain_MRI (2020) with a long name", "mobilenetv2")
     assert name.startswith("brain-mri-2020-w-mobilenetv2-")
+    assert run_name("mri", "cnn", "5-folds") == "mri-cnn-5-folds"
     assert len(run_name("long" * 16, "mobilenetv2")) <= 47
 
 

@@ -21,7 +21,7 @@ from tests.bundles import CARD
 from tests.datasets import everywhere, make_dataset
 from training_jobs.__main__ import main
 from training_jobs.config import TrainConfig
-from training_jobs.run import begun_before, prepare
+from training_jobs.run import _made_before, begun_before, prepare
 
 
 @pytest.mark.parametrize(
@@ -156,14 +156,16 @@ def test_a_run_whose_model_is_registered_only_names_it(
         {"run": "one", "storage": storage, "dataset": small_dataset.folder}
     )
     prepare(config)
-    (config.folder / "plots").mkdir()
-    (config.folder / "plots/roc.png").write_bytes(b"a picture")
     bundle = tmp_path / "made"
     bundle.mkdir()
     (bundle / "model.onnx").write_bytes(b"a model")
     card = CARD.model_copy(update={"run": "one", "dataset_digest": small_dataset.digest})
     seal(bundle, card)
-    Registry(settings.registry_uri, settings.home).register(bundle, run="one")
+    registry = Registry(settings.registry_uri, settings.home)
+    registry.register(bundle, run="one")
+    assert _made_before(config, small_dataset, registry) is None, "its namesake's"
+    (config.folder / "plots").mkdir()
+    (config.folder / "plots/roc.png").write_bytes(b"a picture")
     lines = io.StringIO()
     assert main(["--run", "one", "--storage", storage, "--resume"], lines) == 0
     event = json.loads(lines.getvalue())
