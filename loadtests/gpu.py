@@ -1,13 +1,14 @@
 """`python -m loadtests.gpu`: how fast each architecture trains on this machine's GPU.
 
-In float32 and in bfloat16, with the loop's own input, and how long the GPU waits for that.
+In float32 and in bfloat16, with the loop's own input, and how much longer that takes than steps on
+one batch that is on the GPU already.
 """
 
 import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import product
@@ -23,6 +24,7 @@ from gyrus import phantom
 from gyrus.recipe import Architecture, Precision
 from loadtests.contestants import ALPHA, WARM_UP, prepare
 from loadtests.training import PATIENTS
+from training_jobs.batches import Batch
 from training_jobs.config import TrainConfig
 from training_jobs.distributed import share_machine
 
@@ -38,18 +40,20 @@ class Pace:
 
 
 def pace(config: TrainConfig, steps: int) -> Pace:
-    """Train from scratch for some steps."""
+    """Train from scratch for some steps, beside as many on one batch that is at hand."""
     keras.config.set_dtype_policy(config.precision)
     group, batches = prepare(config.open_dataset(), config, 0)
-    for batch in batches(WARM_UP):
-        group.step(*batch)
-    waited, began = 0.0, time.perf_counter()
-    ended = began
-    for batch in batches(steps):
-        waited += time.perf_counter() - ended
-        group.step(*batch)
-        ended = time.perf_counter()
-    return Pace(config.batch * steps / (ended - began), waited / (ended - began))
+
+    def seconds(given: Iterable[Batch]) -> float:
+        began = time.perf_counter()
+        for batch in given:
+            group.step(*batch)
+        return time.perf_counter() - began
+
+    at_hand = list(batches(1)) * steps
+    seconds(at_hand[:WARM_UP])
+    alone, fed = seconds(at_hand), seconds(batches(steps))
+    return Pace(config.batch * steps / fed, 1 - alone / fed)
 
 
 def paces(batch: int, steps: int) -> Iterator[tuple[TrainConfig, Pace]]:

@@ -7,19 +7,22 @@ from typing import Any
 
 import cv2
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from gyrus.datasets import Dataset
 from training_jobs.augment import DRAWS, augment
 
-Batch = tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.float32]]
+Batch = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
+
+ORDER, AUGMENTATION = 0, 1
+"""What numbers are drawn for: one seed gives each use a stream of its own."""
 
 LEAST_STEPS = 32
 """An epoch of a small dataset passes it more than once: patience, the learning rate's plateaus and
 batch normalisation all count epochs, and after five steps there is nothing to judge yet."""
 
-THREADS = 4
-AHEAD = 8
+THREADS = AHEAD = 8
 """So many batches are made while one trains, by so many threads: OpenCV lets them run at once."""
 
 
@@ -66,7 +69,6 @@ class TrainBatches:
         is one for each of `rows`.
         """
         order = self._order(number)
-
         mine = np.array_split(np.arange(self._batch), self._world)[self._rank]
 
         def make(step: int) -> Batch:
@@ -74,11 +76,13 @@ class TrainBatches:
             if features is not None:
                 inputs: NDArray[Any] = features[chosen]
             else:
-                rng = np.random.default_rng([self._seed, number, step])
+                rng = np.random.default_rng([self._seed, AUGMENTATION, number, step])
                 draws = rng.random((self._batch, DRAWS))[mine]
                 images = [self._images[row] for row in self.rows[chosen]]
                 inputs = augment(images, draws)[..., None]
-            return inputs, self._allowed[chosen], self._weights[chosen]
+            # Here, so that a thread that has time to wait copies them to the accelerator.
+            batch = inputs, self._allowed[chosen], self._weights[chosen]
+            return tuple(map(tf.constant, batch))
 
         with ThreadPoolExecutor(THREADS, thread_name_prefix="batches") as pool:
             waiting: deque[Future[Batch]] = deque()
@@ -99,7 +103,7 @@ class TrainBatches:
         order = np.empty(total, np.int64)
         for turn, name in enumerate(names):
             mine = np.flatnonzero(self._sources == name)
-            rng = np.random.default_rng([self._seed, epoch, turn])
+            rng = np.random.default_rng([self._seed, ORDER, epoch, turn])
             places = order[turn :: len(names)]
             passes = -(-len(places) // len(mine))
             places[:] = np.concatenate([rng.permutation(mine) for _ in range(passes)])[

@@ -49,6 +49,15 @@ class DistributedModel:
         self._strategy = strategy
         self._step: Any = None
         self._forwards: dict[str, Any] = {}
+        self._statistics = [v for v in model.non_trainable_variables if v.name in STATISTICS]
+
+        def reduce() -> Any:
+            context = tf.distribute.get_replica_context()
+            # A read variable has no device of its own, and without one it cannot be reduced.
+            values = [tf.identity(v.value) for v in self._statistics]
+            return context.all_reduce(tf.distribute.ReduceOp.MEAN, values)
+
+        self._means = tf.function(lambda: strategy.run(reduce))
 
     def train_on(self, part: keras.Model, variables: Sequence[Any], global_batch: int) -> None:
         """From now on, steps train `variables` of `part`, which ends in the model's logits.
@@ -91,19 +100,9 @@ class DistributedModel:
 
     def average_statistics(self) -> None:
         """Average batch normalisation's moving statistics over the workers."""
-        statistics = [v for v in self.model.non_trainable_variables if v.name in STATISTICS]
-        if not statistics or self._strategy.num_replicas_in_sync == 1:
-            return
-
-        def reduce() -> Any:
-            context = tf.distribute.get_replica_context()
-            # A read variable has no device of its own, and without one it cannot be reduced.
-            values = [tf.identity(v.value) for v in statistics]
-            return context.all_reduce(tf.distribute.ReduceOp.MEAN, values)
-
-        means = tf.function(lambda: self._strategy.run(reduce))()
-        for variable, value in zip(statistics, means, strict=True):
-            variable.assign(value)
+        if self._statistics and self._strategy.num_replicas_in_sync > 1:
+            for variable, mean in zip(self._statistics, self._means(), strict=True):
+                variable.assign(mean)
 
     def compute(
         self,

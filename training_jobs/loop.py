@@ -16,6 +16,7 @@ from gyrus.errors import StorageFull
 from gyrus.evaluation.calibration import log_loss, softmax
 from gyrus.evaluation.outcomes import tumour_probability
 from gyrus.progress import Kind, Progress
+from training_jobs.average import MovingAverage
 from training_jobs.batches import TrainBatches
 from training_jobs.checkpoint import Checkpoints, State
 from training_jobs.config import TrainConfig
@@ -30,15 +31,6 @@ from training_jobs.stages import EVALUATION_BATCH, Stage, make_stage
 
 FINE_TUNING_FACTOR = 0.3
 """The learning rate is multiplied by this when a pretrained base starts to train."""
-
-AVERAGE_EVERY = 10
-AVERAGE_STEPS = 100
-"""Every ten steps the weights join their moving average, which forgets them after about a hundred.
-
-What single steps do to the weights of a small dataset's model is mostly noise: on folds of 203 real
-images the AUROC swung by 0.2 from epoch to epoch, that of the average (Polyak & Juditsky 1992) by a
-tenth of it.
-"""
 
 STEP_EVERY_S = 1.0
 
@@ -84,7 +76,7 @@ class Worker:
         # Those of dropout's generators: all else that does not train is a figure.
         self._seeds = [v for v in model.non_trainable_variables if v.dtype == "uint32"]
         self._schedule = Schedule(config.learning_rate, config.patience)
-        self._average = self._best = model.get_weights()
+        self._average, self._best = MovingAverage(model), model.get_weights()
         self._epochs_done = self._steps_done = self._iterations = 0
         self._loss = self._told = 0.0
         self._history: list[Progress] = []
@@ -131,7 +123,7 @@ class Worker:
             return End("diverged")
         self._schedule.observe(metrics["val_loss"])
         if self._schedule.improved:
-            self._best = self._average
+            self._best = self._average.weights
         loss = self._loss / self._steps_done
         self._epochs_done, self._steps_done, self._loss = self._epochs_done + 1, 0, 0.0
         if first == 0:
@@ -153,8 +145,7 @@ class Worker:
             self._steps_done += 1
             self._iterations += 1
             self._loss += loss
-            if self._iterations % AVERAGE_EVERY == 0:
-                self._average_weights()
+            self._average.join(self._iterations)
             if time.monotonic() - self._told > STEP_EVERY_S:
                 self._told = time.monotonic()
                 rate = self._rate(first, started)
@@ -180,13 +171,6 @@ class Worker:
         steps = self._steps_done - first
         return self._config.batch * steps / (time.monotonic() - started)
 
-    def _average_weights(self) -> None:
-        number = self._iterations // AVERAGE_EVERY
-        # The first ones are a plain mean, and where it began is forgotten at once.
-        old = min(math.exp(-AVERAGE_EVERY / AVERAGE_STEPS), 1 - 1 / number)
-        pairs = zip(self._average, self._group.model.get_weights(), strict=True)
-        self._average = [old * before + (1 - old) * now for before, now in pairs]
-
     def _agree(self) -> None:
         """Average over the workers the statistics that each of them has of its own images."""
         if self._world == 1:
@@ -194,13 +178,13 @@ class Worker:
         self._group.average_statistics()
         with self._averaged():
             self._group.average_statistics()
-            self._average = self._group.model.get_weights()
+            self._average.weights = self._group.model.get_weights()
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
         """Meanwhile the model has the averaged weights."""
         weights = self._group.model.get_weights()
-        self._group.model.set_weights(self._average)
+        self._group.model.set_weights(self._average.weights)
         yield
         self._group.model.set_weights(weights)
 
@@ -249,7 +233,7 @@ class Worker:
         ):
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
-        self._average, self._best = state.average, state.best
+        self._average.weights, self._best = state.average, state.best
         self._schedule, self._history = state.schedule, state.history
         self._epochs_done, self._steps_done, self._loss = state.epoch, state.step, state.loss
         self._iterations = state.iterations
@@ -267,7 +251,7 @@ class Worker:
                 iterations=self._iterations,
                 loss=self._loss,
                 weights=self._group.model.get_weights(),
-                average=self._average,
+                average=self._average.weights,
                 best=self._best,
                 optimizer=[v.numpy() for v in self._group.optimizer.variables],
                 seeds=[v.numpy() for v in self._seeds],

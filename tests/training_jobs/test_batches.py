@@ -6,7 +6,7 @@ import pytest
 
 from gyrus import phantom
 from gyrus.datasets import Dataset, merge
-from training_jobs.augment import BRIGHTNESS, DRAWS, ROTATION_DEGREES, SHIFT, ZOOM, augment
+from training_jobs.augment import BRIGHTNESS, DRAWS, GAMMA, ROTATION_DEGREES, SHIFT, ZOOM, augment
 from training_jobs.batches import LEAST_STEPS, TrainBatches, label_weights, steps_per_epoch
 
 
@@ -43,7 +43,7 @@ def test_an_epoch_is_the_same_when_it_is_run_again_and_differs_from_the_next(
 def test_only_the_training_split_is_trained_on_and_all_of_it(small_dataset: Dataset) -> None:
     rows = small_dataset.split("train")
     batches = TrainBatches(small_dataset, batch=8, rank=0, world=1, seed=0)
-    seen = np.concatenate([allowed.argmax(1) for _, allowed, _ in batches.epoch(0)])
+    seen = np.concatenate([np.argmax(allowed, 1) for _, allowed, _ in batches.epoch(0)])
     once = np.bincount(small_dataset.labels[rows])
     passes = len(seen) / len(rows)
     assert len(seen) == batches.steps * 8 >= len(rows)
@@ -60,7 +60,7 @@ def test_images_go_with_their_labels(
     of_images = batches.epoch(0)
     of_rows = batches.epoch(0, features=rows[:, None].astype(np.float32))
     for (images, allowed, _), (features, _, _) in zip(of_images, of_rows, strict=True):
-        mine = features[:, 0].astype(int)
+        mine = features.numpy()[:, 0].astype(int)
         np.testing.assert_array_equal(images[..., 0], small_dataset.images[mine])
         np.testing.assert_array_equal(allowed, small_dataset.allowed[mine])
 
@@ -127,8 +127,8 @@ def test_draws_in_the_middle_change_nothing_and_each_of_them_one_thing() -> None
     image[50:100, 20:80] = 100
     middle = np.full(DRAWS, 0.5)
     changed = [np.where(np.arange(DRAWS) == one, 0.999999, middle) for one in range(DRAWS)]
-    same, turned, larger, right, lower, brighter, mirrored = augment(
-        [image] * 7, np.array([middle, *changed])
+    same, turned, larger, right, lower, brighter, darker, mirrored = augment(
+        [image] * 8, np.array([middle, *changed])
     )
     np.testing.assert_array_equal(same, image)
     turn = cv2.getRotationMatrix2D((111.5, 111.5), ROTATION_DEGREES, 1)
@@ -141,4 +141,5 @@ def test_draws_in_the_middle_change_nothing_and_each_of_them_one_thing() -> None
         places = [np.argwhere(some > 50).mean(0) for some in (image, made)]
         np.testing.assert_allclose(places[1] - places[0], way, atol=0.5)
     assert brighter.max() == round(100 * (1 + BRIGHTNESS))
+    assert darker.max() == round(255 * (100 / 255) ** GAMMA)
     np.testing.assert_array_equal(mirrored, image[:, ::-1])

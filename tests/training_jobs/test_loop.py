@@ -13,7 +13,7 @@ from gyrus.datasets import Dataset
 from training_jobs.batches import LEAST_STEPS
 from training_jobs.config import TrainConfig
 from training_jobs.events import Channel
-from training_jobs.loop import AVERAGE_EVERY, AVERAGE_STEPS, Worker
+from training_jobs.loop import Worker
 from training_jobs.orders import End
 
 
@@ -42,7 +42,7 @@ def test_a_loss_that_is_no_number_ends_a_run_before_it_is_saved(
     if damaged == "at once":
         group.model.set_weights(nothing)
     else:
-        one._average_weights = lambda: setattr(one, "_average", nothing)  # type: ignore[method-assign]
+        one._average.join = lambda _: setattr(one._average, "weights", nothing)  # type: ignore[method-assign]
     assert one.run() == End("diverged")
     assert one._iterations == (0 if damaged == "at once" else LEAST_STEPS)
     assert not list(tmp_path.glob("one/*"))
@@ -71,21 +71,3 @@ def test_the_optimizer_starts_anew_when_the_base_does_and_not_when_a_run_goes_on
     assert one.run() == End("done")
     assert resets == [LEAST_STEPS] * fresh
     assert one._iterations == 3 * LEAST_STEPS
-
-
-def test_the_average_begins_as_a_plain_mean_and_forgets(
-    small_dataset: Dataset, tmp_path: Path
-) -> None:
-    one = worker(small_dataset, tmp_path)
-    model = one._group.model
-
-    def average(iterations: int, value: float) -> float:
-        one._iterations = iterations
-        model.set_weights([np.full_like(weights, value) for weights in model.get_weights()])
-        one._average_weights()
-        return float(one._average[0].mean())
-
-    assert average(AVERAGE_EVERY, 1) == 1
-    assert average(2 * AVERAGE_EVERY, 3) == 2
-    kept = math.exp(-AVERAGE_EVERY / AVERAGE_STEPS)
-    assert average(100 * AVERAGE_EVERY, 0) == pytest.approx(2 * kept)
