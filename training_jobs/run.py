@@ -15,6 +15,7 @@ from gyrus.evaluation.plots import draw_plots
 from gyrus.plots import FOLDER as PLOTS
 from gyrus.plots import log_plots
 from gyrus.progress import Progress
+from gyrus.recipe import NAMED_WEIGHTS
 from gyrus.registry import ModelVersion, Registry
 from gyrus.settings import PlatformSettings
 from training_jobs.config import TrainConfig
@@ -48,7 +49,7 @@ def prepare(config: TrainConfig) -> TrainConfig:
             raise Conflict(
                 f"A run named {config.run} is there already. Resume it, or name another."
             )
-    if config.weights not in {"none", "imagenet"}:
+    if config.weights not in NAMED_WEIGHTS:
         weights = address(config.weights)
         with reached(weights):
             if not weights.is_file():

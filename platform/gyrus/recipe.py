@@ -14,6 +14,9 @@ Fold = Annotated[
 A run with a fold tests on it, trains on the rest, and registers no model; empty for others.
 """
 
+NAMED_WEIGHTS = frozenset({"none", "imagenet"})
+"""What `weights` may be beside a file."""
+
 RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 
 

@@ -30,6 +30,28 @@ def test_where_there_is_no_gpu_it_is_float32_unless_asked_otherwise() -> None:
     assert dtype_policy("mixed_bfloat16") == "mixed_bfloat16"
 
 
+@pytest.mark.parametrize(
+    ("gpus", "policy"),
+    [
+        ([(9, 0)], "mixed_bfloat16"),
+        ([(8, 0), (9, 0)], "mixed_bfloat16"),
+        ([(9, 0), (7, 5)], "float32"),
+        ([None], "float32"),
+    ],
+)
+def test_bfloat16_is_for_gpus_that_are_all_made_for_it(
+    monkeypatch: pytest.MonkeyPatch, gpus: list[tuple[int, int] | None], policy: str
+) -> None:
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
+    monkeypatch.setattr(
+        tf.config.experimental,
+        "get_device_details",
+        lambda gpu: {"compute_capability": gpu} if gpu else {},
+    )
+    assert dtype_policy("auto") == policy
+    assert dtype_policy("float32") == "float32"
+
+
 # Keras, when it saves.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_a_model_trains_in_bfloat16_and_is_exported_in_float32(

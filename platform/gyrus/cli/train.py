@@ -13,7 +13,7 @@ from gyrus.cli.folds import folds_of, run_folds
 from gyrus.cli.jobs import launcher, show_progress
 from gyrus.cli.options import Home, print_json
 from gyrus.errors import Conflict, InputError
-from gyrus.recipe import Architecture, Precision
+from gyrus.recipe import NAMED_WEIGHTS, Architecture, Precision
 
 if TYPE_CHECKING:
     from gyrus.launch.jobs import Job
@@ -166,6 +166,6 @@ def _workers(given: str | None) -> dict[str, str]:
 
 def _weights(given: str | None) -> str | None:
     """A file's path from the root, for the training runs in another folder."""
-    if given is None or given in {"none", "imagenet"}:
+    if given is None or given in NAMED_WEIGHTS:
         return given
     return os.path.abspath(os.path.expanduser(given))

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from gyrus.errors import TrainingFailed
 from gyrus.plots import PlotName
 from gyrus.progress import Progress
-from gyrus.recipe import Fold, Recipe, RunName
+from gyrus.recipe import NAMED_WEIGHTS, Fold, Recipe, RunName
 
 State = Literal["pending", "running", "succeeded", "failed", "cancelled"]
 ALIVE: frozenset[State] = frozenset({"pending", "running"})
@@ -103,7 +103,7 @@ def training_arguments(request: TrainingRequest, data: str) -> list[str]:
     `data` is the folder, or the address (`s3://bucket/path`), of datasets, weights and runs.
     """
     options = request.model_dump()
-    if request.weights not in {"none", "imagenet"}:
+    if request.weights not in NAMED_WEIGHTS:
         options["weights"] = posixpath.join(data, "weights", request.weights)
     options["dataset"] = posixpath.join(data, "datasets", request.dataset)
     options["storage"] = posixpath.join(data, "runs")

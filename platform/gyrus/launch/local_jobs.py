@@ -23,6 +23,7 @@ from gyrus.launch.run_files import RECORD, Record, RunFiles, read_events, tail
 from gyrus.plots import FOLDER as PLOTS
 from gyrus.plots import PlotName
 from gyrus.progress import Progress
+from gyrus.recipe import NAMED_WEIGHTS
 from gyrus.registry import IMPATIENCE
 from gyrus.settings import PlatformSettings
 
@@ -53,7 +54,7 @@ class LocalTrainings:
                 f"There is no dataset {request.dataset}. `gyrus data list` shows which there are."
             )
         weights = self.home / "weights" / request.weights
-        if request.weights not in {"none", "imagenet"} and not weights.is_file():
+        if request.weights not in NAMED_WEIGHTS and not weights.is_file():
             raise NotFound(f"There is no weights file {weights}.")
         if (self._runs / request.run / "config.json").exists():
             raise Conflict(f"A run named {request.run} is there already. Name another.")
