@@ -68,3 +68,12 @@ def test_what_is_left_out_changes_nothing_for_the_others(
     assert {splits[row] for row in range(len(rows)) if row in out} <= {LEFT_OUT}
     alone = split_groups([labels[row] for row in kept], [groups[row] for row in kept])
     assert [splits[row] for row in kept] == alone
+
+
+def test_a_small_set_has_its_share_though_a_large_one_holds_copies_of_its_images() -> None:
+    labels = ["few/no", *["many/no"] * 5] * 40 + ["many/no"] * 400
+    groups = [str(number // 6) for number in range(240)] + [f"own {n}" for n in range(400)]
+    counts = Counter(zip(labels, split_groups(labels, groups), strict=True))
+    assert {split: counts["few/no", split] for split in SHARES} == {
+        "train": 28, "test": 6, "validation": 3, "calibration": 3
+    }  # fmt: skip

@@ -22,23 +22,24 @@ def split_groups(
 ) -> list[str]:
     """The split of each image.
 
-    A group's label is its commonest one. Of each label every split gets one of its smallest groups,
-    where there are enough; then the others, in random order, go where most images are missing. (The
-    largest first would fill the splits more evenly, but put all large groups into training: test
-    would hold only images that nothing resembles.) Images that are `left_out` count for nothing.
+    A group's label is the rarest that it has, for of that no split may lack images. Of each label
+    every split gets one of its smallest groups, where there are enough; then the others, in random
+    order, go where most images of the label are missing. (The largest first would fill the splits
+    more evenly, but put all large groups into training: test would hold only images that nothing
+    resembles.) Images that are `left_out` count for nothing.
     The same labels, groups and seed give the same split.
     """
     gone = np.zeros(len(groups), dtype=np.bool_) if left_out is None else left_out
     kept = np.flatnonzero(~gone).tolist()
-    sizes = Counter(groups[row] for row in kept)
     by_label = _groups_by_label([labels[row] for row in kept], [groups[row] for row in kept])
     split_of: dict[str, str] = {}
     generator = np.random.default_rng(seed)
     for label in sorted(by_label):
-        members = by_label[label]
+        sizes = by_label[label]
+        members = list(sizes)
         shuffled = [members[i] for i in generator.permutation(len(members))]
         ascending = sorted(shuffled, key=sizes.__getitem__)
-        total = sum(sizes[group] for group in members)
+        total = sum(sizes.values())
         whole = sum(shares.values())
         missing = {split: share * total / whole for split, share in shares.items()}
         for split, group in zip(shares, ascending, strict=False):
@@ -51,12 +52,14 @@ def split_groups(
     return [LEFT_OUT if out else split_of[group] for group, out in zip(groups, gone, strict=True)]
 
 
-def _groups_by_label(labels: Sequence[str], groups: Sequence[str]) -> dict[str, list[str]]:
-    votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
+def _groups_by_label(labels: Sequence[str], groups: Sequence[str]) -> dict[str, dict[str, int]]:
+    """The groups of each label, and how many of its images are in them."""
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for label, group in zip(labels, groups, strict=True):
-        votes[group][label] += 1
-    by_label: defaultdict[str, list[str]] = defaultdict(list)
-    for group in sorted(votes):
-        label = max(sorted(votes[group]), key=votes[group].__getitem__)
-        by_label[label].append(group)
+        counts[group][label] += 1
+    images = Counter(labels)
+    by_label: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for group in sorted(counts):
+        label = min(sorted(counts[group]), key=images.__getitem__)
+        by_label[label][group] = counts[group][label]
     return by_label
