@@ -8,7 +8,7 @@ import argparse
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, count, islice
 from pathlib import Path
 
@@ -20,9 +20,8 @@ from gyrus.datasets import Dataset
 from training_jobs.augment import BRIGHTNESS, ROTATION_DEGREES, SHIFT, ZOOM
 from training_jobs.batches import Batch, TrainBatches
 from training_jobs.config import TrainConfig
-from training_jobs.distributed import DistributedModel, make_strategy, share_machine
+from training_jobs.distributed import DistributedModel, distribute, share_machine
 from training_jobs.models import build
-from training_jobs.models.norm import fuse_norms
 
 WARM_UP = 3
 ALPHA = 0.35
@@ -41,25 +40,22 @@ def prepare(
     dataset: Dataset, config: TrainConfig, rank: int
 ) -> tuple[DistributedModel, Callable[[int], Iterator[Batch]]]:
     """What Gyrus' loop trains, from scratch, and what makes so many batches for it."""
-    strategy = make_strategy()
-    with strategy.scope():
-        model = fuse_norms(build(config, len(dataset.classes)))
-        optimizer = keras.optimizers.Adam(config.learning_rate)
-        optimizer.build(model.trainable_variables)
-    group = DistributedModel(strategy, model, optimizer)
-    group.train_on(model, model.trainable_variables, config.batch)
+    group = distribute(config, len(dataset.classes))
+    group.train_on(group.model, group.model.trainable_variables, config.batch)
     return group, fresh(_batches(dataset, config, rank))
+
+
+def train(group: DistributedModel, batches: Iterable[Batch]) -> None:
+    """Take the steps of Gyrus' loop."""
+    for number, batch in enumerate(batches, start=1):
+        group.step(*batch)
+        group.average.join(number)
 
 
 def gyrus(dataset: Dataset, config: TrainConfig, rank: int) -> Steps:
     """Gyrus' own loop, on the workers that `TF_CONFIG` names."""
     group, batches = prepare(dataset, config, rank)
-
-    def steps(number: int) -> None:
-        for batch in batches(number):
-            group.step(*batch)
-
-    return steps
+    return lambda number: train(group, batches(number))
 
 
 def input_alone(dataset: Dataset, config: TrainConfig, rank: int) -> Steps:
@@ -124,7 +120,7 @@ def main() -> None:
         alpha=ALPHA,
         workers=given.workers,
     )
-    share_machine(given.workers)
+    share_machine(given.workers, given.rank)
     steps = CONTESTANTS[given.contestant](Dataset.open(given.dataset), config, given.rank)
     steps(WARM_UP)
     print("ready", flush=True)

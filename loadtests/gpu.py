@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import median
 from typing import get_args
 
 import keras
@@ -22,12 +23,13 @@ from upath import UPath
 
 from gyrus import phantom
 from gyrus.recipe import Architecture, Precision
-from loadtests.contestants import ALPHA, WARM_UP, prepare
+from loadtests.contestants import ALPHA, WARM_UP, prepare, train
 from loadtests.training import PATIENTS
 from training_jobs.batches import Batch
 from training_jobs.config import TrainConfig
 from training_jobs.distributed import share_machine
 
+ROUNDS = 5
 PRECISIONS: tuple[Precision, ...] = ("float32", "mixed_bfloat16")
 
 
@@ -40,20 +42,20 @@ class Pace:
 
 
 def pace(config: TrainConfig, steps: int) -> Pace:
-    """Train from scratch for some steps, beside as many on one batch that is at hand."""
+    """Train from scratch, in turn on the loop's input and on one batch that is at hand."""
     keras.config.set_dtype_policy(config.precision)
     group, batches = prepare(config.open_dataset(), config, 0)
 
     def seconds(given: Iterable[Batch]) -> float:
         began = time.perf_counter()
-        for batch in given:
-            group.step(*batch)
+        train(group, given)
         return time.perf_counter() - began
 
     at_hand = list(batches(1)) * steps
     seconds(at_hand[:WARM_UP])
-    alone, fed = seconds(at_hand), seconds(batches(steps))
-    return Pace(config.batch * steps / fed, 1 - alone / fed)
+    rounds = [(seconds(batches(steps)), seconds(at_hand)) for _ in range(ROUNDS)]
+    rate = config.batch * steps / median(fed for fed, _ in rounds)
+    return Pace(rate, median(1 - alone / fed for fed, alone in rounds))
 
 
 def paces(batch: int, steps: int) -> Iterator[tuple[TrainConfig, Pace]]:
@@ -81,7 +83,7 @@ def main() -> int:
     """Measure and print; 2 where there is no GPU."""
     parser = argparse.ArgumentParser(prog="python -m loadtests.gpu", description=__doc__)
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=64, help=f"of each of {ROUNDS} rounds")
     given = parser.parse_args()
     found = tf.config.list_physical_devices("GPU")
     if not found:

@@ -26,11 +26,11 @@ class MovingAverage:
     """
 
     def __init__(self, model: keras.Model) -> None:
-        variables = model.weights
-        self._averages = [tf.Variable(one) for one in model.get_weights()]
+        weights = model.weights
+        self.variables = [tf.Variable(one) for one in model.get_weights()]
 
         def join(old: Any) -> None:
-            for average, one in zip(self._averages, variables, strict=True):
+            for average, one in zip(self.variables, weights, strict=True):
                 average.assign(old * average + (1 - old) * one.value)
 
         self._join = tf.function(join)
@@ -47,9 +47,9 @@ class MovingAverage:
     @property
     def weights(self) -> list[NDArray[np.float32]]:
         """The average as it is, in the order of the model's weights."""
-        return [average.numpy() for average in self._averages]
+        return [average.numpy() for average in self.variables]
 
     @weights.setter
     def weights(self, values: Sequence[NDArray[np.float32]]) -> None:
-        for average, value in zip(self._averages, values, strict=True):
+        for average, value in zip(self.variables, values, strict=True):
             average.assign(value)

@@ -107,7 +107,7 @@ class Checkpoints:
             StorageFull: there is no room for it; those before are as they were.
             Unavailable: it cannot be written.
         """
-        name = f"{state.iterations:09d}.npz"
+        name = _name(state.iterations)
         here = self._folder if isinstance(self._folder, Path) else None
         with reached(self._folder):
             if here is not None:
@@ -127,8 +127,8 @@ class Checkpoints:
             for old in set(names) - set(before[-KEPT:]):
                 (self._folder / old).unlink()
 
-    def newest(self) -> tuple[str | None, list[str]]:
-        """The name of the last state that can be read, and of those after it that cannot.
+    def newest(self) -> tuple[State | None, list[str]]:
+        """The last state that can be read, and the names of those after it that cannot.
 
         Raises:
             Unavailable: the storage cannot be reached.
@@ -137,17 +137,22 @@ class Checkpoints:
         with reached(self._folder):
             for name in reversed(self._names()):
                 try:
-                    self.read(name)
+                    return self._read(name), damaged
                 except DAMAGED:
                     damaged.append(name)
-                else:
-                    return name, damaged
         return None, damaged
 
-    def read(self, name: str) -> State:
-        """The state of that name."""
+    def read(self, iterations: int) -> State:
+        """The state after so many steps."""
+        return self._read(_name(iterations))
+
+    def _read(self, name: str) -> State:
         with local(self._folder / name) as file:
             return State.load(file)
 
     def _names(self) -> list[str]:
         return sorted(path.name for path in self._folder.glob("*.npz"))
+
+
+def _name(iterations: int) -> str:
+    return f"{iterations:09d}.npz"

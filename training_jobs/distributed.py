@@ -4,14 +4,20 @@
 all-reduce and the sharded computation stand here.
 """
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
+import joblib
 import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+
+from gyrus.errors import InputError
+from training_jobs.average import MovingAverage
+from training_jobs.config import TrainConfig
+from training_jobs.models import build
+from training_jobs.models.norm import fuse_norms
 
 BYTES_PER_PACK = 32 * 1024 * 1024
 """Gradients travel in packs of this size; unpacked, each variable is an all-reduce of its own."""
@@ -25,11 +31,19 @@ def share_machine(workers: int, rank: int = 0) -> None:
     """Take this process' share of the machine, as the `rank`th of so many workers on it.
 
     That are some of the processors, and one GPU: TensorFlow would take all that it sees.
+
+    Raises:
+        InputError: there are GPUs, but fewer than workers.
     """
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = max(1, joblib.cpu_count() // workers)
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     if gpus := tf.config.list_physical_devices("GPU"):
-        tf.config.set_visible_devices(gpus[rank % len(gpus)], "GPU")
+        if workers > len(gpus):
+            raise InputError(
+                f"A worker needs a GPU of its own: {workers} workers came to a machine with "
+                f"{len(gpus)}. Ask for fewer workers, or for machines with more GPUs."
+            )
+        tf.config.set_visible_devices(gpus[rank], "GPU")
 
 
 def make_strategy() -> Any:
@@ -38,23 +52,35 @@ def make_strategy() -> Any:
     return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
 
 
+def distribute(config: TrainConfig, classes: int) -> "DistributedModel":
+    """What a recipe trains, on the workers that `TF_CONFIG` names."""
+    strategy = make_strategy()
+    with strategy.scope():
+        model = fuse_norms(build(config, classes))
+        optimizer = keras.optimizers.Adam(config.learning_rate)
+        optimizer.build(model.trainable_variables)
+    return DistributedModel(strategy, model, optimizer)
+
+
 class DistributedModel:
-    """A model and its optimizer, mirrored on each worker of a strategy.
+    """A model, its optimizer and the average of its weights, on each worker of a strategy.
 
     Every method is collective: all workers must call it, in the same order.
     """
 
     def __init__(self, strategy: Any, model: keras.Model, optimizer: Any) -> None:
-        self.model, self.optimizer = model, optimizer
+        self.model, self.optimizer, self.average = model, optimizer, MovingAverage(model)
         self._strategy = strategy
         self._step: Any = None
         self._forwards: dict[str, Any] = {}
-        self._statistics = [v for v in model.non_trainable_variables if v.name in STATISTICS]
+        pairs = zip(model.weights, self.average.variables, strict=True)
+        found = [(one.value, average) for one, average in pairs if one.name in STATISTICS]
+        self._statistics = [variable for pair in found for variable in pair]
 
         def reduce() -> Any:
             context = tf.distribute.get_replica_context()
             # A read variable has no device of its own, and without one it cannot be reduced.
-            values = [tf.identity(v.value) for v in self._statistics]
+            values = [tf.identity(variable) for variable in self._statistics]
             return context.all_reduce(tf.distribute.ReduceOp.MEAN, values)
 
         self._means = tf.function(lambda: strategy.run(reduce))
@@ -70,12 +96,11 @@ class DistributedModel:
                 losses = allowed_loss(part(inputs, training=True), allowed)
                 loss = tf.reduce_sum(losses * weights) / global_batch
             gradients = tape.gradient(loss, [variable.value for variable in variables])
+            # It sums them over the workers.
+            self.optimizer.apply(gradients, list(variables))
             context = tf.distribute.get_replica_context()
             # What comes from outside has no device yet, and without one it cannot be reduced.
-            parts = [*gradients, loss, tf.identity(sign)]
-            summed = context.all_reduce(tf.distribute.ReduceOp.SUM, parts)
-            self.optimizer.apply(summed[:-2], list(variables))
-            return summed[-2:]
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, [loss, tf.identity(sign)])
 
         def step(inputs: Any, allowed: Any, weights: Any, sign: Any) -> Any:
             return self._strategy.run(replica_step, args=(inputs, allowed, weights, sign))
@@ -99,7 +124,7 @@ class DistributedModel:
                 variable.assign(np.zeros(variable.shape, variable.dtype))
 
     def average_statistics(self) -> None:
-        """Average batch normalisation's moving statistics over the workers."""
+        """Average batch normalisation's moving statistics over the workers, and their averages."""
         if self._statistics and self._strategy.num_replicas_in_sync > 1:
             for variable, mean in zip(self._statistics, self._means(), strict=True):
                 variable.assign(mean)

@@ -52,7 +52,7 @@ def train(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: boo
     Raises:
         TrainingFailed: the workers failed more often than a run survives, or the loss diverged.
         StorageFull: there is no room for a checkpoint; the last one is whole.
-        InputError: there is no room for so many workers.
+        InputError: there is no room for so many workers, or no GPU for each.
     """
     with _ray(config), told(tell, resumed=resumed) as channel, ending_is_noted() as asked:
         end = _with_workers(config, channel, asked)
@@ -62,6 +62,8 @@ def train(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: boo
             if asked.is_set():
                 return None
             end = _with_workers(config, channel, asked)
+    if end.reason == "refused":
+        raise InputError(end.detail)
     if end.reason == "full":
         raise StorageFull(
             f"{end.detail} The checkpoint before is whole: make room, and resume the run."
@@ -73,11 +75,10 @@ def train(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: boo
         )
     if end.reason != "done" or asked.is_set():
         return None
-    checkpoints = Checkpoints(config.folder)
-    newest, _ = checkpoints.newest()
-    if newest is None:
+    state, _ = Checkpoints(config.folder).newest()
+    if state is None:
         raise TrainingFailed("The workers ended without a checkpoint.")
-    return checkpoints.read(newest)
+    return state
 
 
 def _with_workers(config: TrainConfig, channel: Channel, asked: threading.Event) -> End:

@@ -2,28 +2,25 @@
 
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 from ray import train
 from ray.train.collective import broadcast_from_rank_zero
 from sklearn.metrics import roc_auc_score
 
-from gyrus.errors import StorageFull
+from gyrus.errors import InputError, StorageFull
 from gyrus.evaluation.calibration import log_loss, softmax
 from gyrus.evaluation.outcomes import tumour_probability
 from gyrus.progress import Kind, Progress
-from training_jobs.average import MovingAverage
 from training_jobs.batches import TrainBatches
 from training_jobs.checkpoint import Checkpoints, State
 from training_jobs.config import TrainConfig
-from training_jobs.distributed import DistributedModel, make_strategy, share_machine
+from training_jobs.distributed import distribute, share_machine
 from training_jobs.events import Channel, Teller
-from training_jobs.models import build
-from training_jobs.models.norm import fuse_norms
 from training_jobs.orders import End, Orders
 from training_jobs.precision import dtype_policy
 from training_jobs.schedule import Schedule
@@ -44,8 +41,12 @@ def train_loop(given: dict[str, Any]) -> End:
     """
     config = TrainConfig.model_validate(given["config"])
     context = train.get_context()
-    share_machine(context.get_local_world_size(), context.get_local_rank())
-    keras.config.set_dtype_policy(dtype_policy(config.precision))
+    try:
+        share_machine(context.get_local_world_size(), context.get_local_rank())
+    except InputError as error:
+        return End("refused", detail=error.detail)
+    # Of the first worker, for nodes may differ.
+    keras.config.set_dtype_policy(broadcast_from_rank_zero(dtype_policy(config.precision)))
     keras.utils.set_random_seed(config.seed)
     rank, world = context.get_world_rank(), context.get_world_size()
     worker = Worker(config, given["channel"], rank=rank, world=world)
@@ -67,16 +68,14 @@ class Worker:
             self._dataset, batch=config.batch, rank=rank, world=world, seed=config.seed
         )
         self._validation = self._dataset.split("validation")
-        strategy = make_strategy()
-        with strategy.scope():
-            model = fuse_norms(build(config, len(self._dataset.classes)))
-            optimizer = keras.optimizers.Adam(config.learning_rate)
-            optimizer.build(model.trainable_variables)
-        self._group = DistributedModel(strategy, model, optimizer)
-        # Those of dropout's generators: all else that does not train is a figure.
-        self._seeds = [v for v in model.non_trainable_variables if v.dtype == "uint32"]
+        self._group = distribute(config, len(self._dataset.classes))
+        model = self._group.model
+        weights = set(map(id, model.weights))
+        # What is no weight is the state of one of dropout's generators.
+        self._seeds = [v for v in model.variables if id(v) not in weights]
+        self._sow([seed.numpy() for seed in self._seeds])
         self._schedule = Schedule(config.learning_rate, config.patience)
-        self._average, self._best = MovingAverage(model), model.get_weights()
+        self._best = model.get_weights()
         self._epochs_done = self._steps_done = self._iterations = 0
         self._loss = self._told = 0.0
         self._history: list[Progress] = []
@@ -91,7 +90,7 @@ class Worker:
             StorageFull: a checkpoint could not be written; all workers raise it.
         """
         stage: Stage | None = None
-        while self._epochs_done < self._config.epochs and not self._schedule.stop:
+        while self._epochs_done < self._config.epochs:
             frozen = self._config.pretrained and self._epochs_done < self._config.frozen_epochs
             if stage is None or stage.frozen != frozen:
                 stage = make_stage(
@@ -102,6 +101,9 @@ class Worker:
                 if self._config.pretrained and (self._epochs_done, self._steps_done) == begun:
                     # Adam counts its steps for all variables: those new to it would move too far.
                     self._group.reset_optimizer()
+                    self._schedule.restart(self._config.learning_rate)
+            if self._schedule.stop and not frozen:
+                break
             end = self._run_epoch(stage)
             if end is not None:
                 return end
@@ -117,19 +119,19 @@ class Worker:
         if end is not None:
             return end
         rate = self._rate(first, started)
-        self._agree()
+        self._group.average_statistics()
         metrics = self._validate(stage)
         if not math.isfinite(metrics["val_loss"]):
             return End("diverged")
         self._schedule.observe(metrics["val_loss"])
         if self._schedule.improved:
-            self._best = self._average.weights
+            self._best = self._group.average.weights
         loss = self._loss / self._steps_done
         self._epochs_done, self._steps_done, self._loss = self._epochs_done + 1, 0, 0.0
-        if first == 0:
+        if first == 0 and not stage.frozen:
             self._teller.epoch_took(time.monotonic() - started)
         metrics |= {"loss": loss, "rate": rate}
-        left = self._teller.left_s(self._epochs_done, rate)
+        left = self._left_s(stage, self._epochs_done, rate)
         epoch = self._tell("epoch", loss=loss, metrics=metrics, rate=rate, left_s=left)
         self._history.append(epoch)
         self._save()
@@ -145,17 +147,17 @@ class Worker:
             self._steps_done += 1
             self._iterations += 1
             self._loss += loss
-            self._average.join(self._iterations)
+            self._group.average.join(self._iterations)
             if time.monotonic() - self._told > STEP_EVERY_S:
                 self._told = time.monotonic()
                 rate = self._rate(first, started)
                 done = self._epochs_done + self._steps_done / self._batches.steps
-                left = self._teller.left_s(done, rate)
+                left = self._left_s(stage, done, rate)
                 self._tell("step", loss=loss, rate=rate, left_s=left)
             order = self._orders.look() if look else None
             if order is not None:
                 # As at the end of the epoch, which comes to the same: both are means.
-                self._agree()
+                self._group.average_statistics()
             if order == "stop":
                 self._save("stopped, as it was asked to")
                 return End("stopped")
@@ -171,33 +173,23 @@ class Worker:
         steps = self._steps_done - first
         return self._config.batch * steps / (time.monotonic() - started)
 
-    def _agree(self) -> None:
-        """Average over the workers the statistics that each of them has of its own images."""
-        if self._world == 1:
-            return
-        self._group.average_statistics()
-        with self._averaged():
-            self._group.average_statistics()
-            self._average.weights = self._group.model.get_weights()
-
-    @contextmanager
-    def _averaged(self) -> Iterator[None]:
-        """Meanwhile the model has the averaged weights."""
-        weights = self._group.model.get_weights()
-        self._group.model.set_weights(self._average.weights)
-        yield
-        self._group.model.set_weights(weights)
+    def _left_s(self, stage: Stage, epochs_done: float, rate: float) -> float | None:
+        """How many seconds are left; of a head alone, whose epochs are short, nobody can tell."""
+        return None if stage.frozen else self._teller.left_s(epochs_done, rate)
 
     def _validate(self, stage: Stage) -> dict[str, float]:
         """The figures of the averaged weights on the validation split."""
-        with self._averaged():
-            logits = self._group.compute(
-                stage.part,
-                stage.validation,
-                stage.validation_rows,
-                rank=self._rank,
-                batch=EVALUATION_BATCH,
-            )
+        model = self._group.model
+        weights = model.get_weights()
+        model.set_weights(self._group.average.weights)
+        logits = self._group.compute(
+            stage.part,
+            stage.validation,
+            stage.validation_rows,
+            rank=self._rank,
+            batch=EVALUATION_BATCH,
+        )
+        model.set_weights(weights)
         probabilities = softmax(logits)
         allowed = self._dataset.allowed[self._validation]
         labels = self._dataset.labels[self._validation]
@@ -216,24 +208,20 @@ class Worker:
 
     def restore(self) -> None:
         """Go on from the last checkpoint that is whole, if there is one."""
-        newest, damaged = self._checkpoints.newest() if self._rank == 0 else (None, [])
+        state, damaged = self._checkpoints.newest() if self._rank == 0 else (None, [])
         # One of them says which: a storage may show the last one to some before others.
-        newest = broadcast_from_rank_zero(newest)
+        iterations = broadcast_from_rank_zero(state and state.iterations)
         later = f"; later ones are damaged: {', '.join(damaged)}" if damaged else ""
-        if newest is None:
+        if iterations is None:
             # The first start is none, but only who is told can know.
             self._tell("restart", message=f"starting again: there is no checkpoint yet{later}")
             return
-        state = self._checkpoints.read(newest)
-        model = self._group.model
-        model.set_weights(state.weights)
-        for variables, values in (
-            (self._group.optimizer.variables, state.optimizer),
-            (self._seeds, state.seeds),
-        ):
-            for variable, value in zip(variables, values, strict=True):
-                variable.assign(value)
-        self._average.weights, self._best = state.average, state.best
+        state = state or self._checkpoints.read(iterations)
+        self._group.model.set_weights(state.weights)
+        for variable, value in zip(self._group.optimizer.variables, state.optimizer, strict=True):
+            variable.assign(value)
+        self._sow(state.seeds)
+        self._group.average.weights, self._best = state.average, state.best
         self._schedule, self._history = state.schedule, state.history
         self._epochs_done, self._steps_done, self._loss = state.epoch, state.step, state.loss
         self._iterations = state.iterations
@@ -241,6 +229,11 @@ class Worker:
         where = where if state.step else f"epoch {state.epoch}"
         workers = f"{self._world} worker{'s' if self._world > 1 else ''}"
         self._tell("restart", message=f"going on after {where} with {workers}{later}")
+
+    def _sow(self, seeds: Sequence[NDArray[np.int64]]) -> None:
+        """Give dropout the first worker's states (2,), and each worker numbers of its own."""
+        for variable, seed in zip(self._seeds, seeds, strict=True):
+            variable.assign(seed + np.array([self._rank, 0]))
 
     def _save(self, message: str = "") -> None:
         full = ""
@@ -251,7 +244,7 @@ class Worker:
                 iterations=self._iterations,
                 loss=self._loss,
                 weights=self._group.model.get_weights(),
-                average=self._average.weights,
+                average=self._group.average.weights,
                 best=self._best,
                 optimizer=[v.numpy() for v in self._group.optimizer.variables],
                 seeds=[v.numpy() for v in self._seeds],

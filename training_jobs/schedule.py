@@ -12,6 +12,7 @@ class Schedule:
     """Early stopping and ReduceLROnPlateau on the validation loss.
 
     `observe` tells of each epoch; then `improved`, `stop` and `learning_rate` say what follows.
+    `restart` is for where other layers begin to train: only the best loss so far is remembered.
     """
 
     learning_rate: float
@@ -25,6 +26,10 @@ class Schedule:
     def stop(self) -> bool:
         """Whether the loss has not improved for `patience` epochs."""
         return self.since_best >= self.patience
+
+    def restart(self, learning_rate: float) -> None:
+        """Begin anew, at a learning rate."""
+        self.learning_rate, self.since_best, self.since_reduced = learning_rate, 0, 0
 
     def observe(self, loss: float) -> None:
         """Take note of an epoch's validation loss."""

@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from gyrus.errors import InputError
 from gyrus.launch.ports import LOOPBACK, pick_ports
-from training_jobs.distributed import DistributedModel, allowed_loss
+from training_jobs.distributed import DistributedModel, allowed_loss, share_machine
 
 SCRIPT = """
 import json, sys
 import keras
 import numpy as np
+from training_jobs.average import AVERAGE_EVERY
 from training_jobs.distributed import DistributedModel, make_strategy
 
 rank, world = map(int, sys.argv[1:])
@@ -51,6 +53,7 @@ def statistics(model):
 
 plain, steps = group(norm=False)
 normed, _ = group(norm=True)
+normed.average.join(AVERAGE_EVERY)
 before = statistics(normed.model)
 normed.average_statistics()
 rows = np.array([5, 3, 21, 0, 8, 8, 13])
@@ -58,8 +61,10 @@ print(json.dumps({
     "losses": [loss for loss, _ in steps],
     "signs": [sign for _, sign in steps],
     "weights": [w.ravel().tolist() for w in plain.model.get_weights()],
+    "optimizer": [v.numpy().ravel().tolist() for v in plain.optimizer.variables],
     "before": before,
     "after": statistics(normed.model),
+    "average": [w.ravel().tolist() for w in normed.average.weights[2:4]],
     "predicted": plain.compute(plain.model, images, rows, rank=rank, batch=2).tolist(),
     "expected": plain.model(images[rows]).numpy().tolist(),
 }))
@@ -94,6 +99,18 @@ def test_the_loss_is_of_the_summed_probability_of_what_is_allowed() -> None:
     expected = -np.log((probabilities * allowed).sum(1))
     found = allowed_loss(tf.constant(logits), tf.constant(allowed)).numpy()
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_worker_has_a_gpu_of_its_own_or_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["first", "second"])
+    monkeypatch.setattr(tf.config, "set_visible_devices", lambda gpu, kind: seen.append(gpu))
+    monkeypatch.setattr(tf.config.threading, "set_intra_op_parallelism_threads", lambda threads: 0)
+    for rank in (0, 1):
+        share_machine(2, rank)
+    with pytest.raises(InputError, match="3 workers came to a machine with 2"):
+        share_machine(3, 0)
+    assert seen == ["first", "second"]
 
 
 def test_variables_that_join_after_a_reset_do_not_move_further_than_the_first_did() -> None:
@@ -142,6 +159,8 @@ def test_two_workers_take_the_steps_that_one_takes(
     for worker in pair:
         np.testing.assert_allclose(worker["losses"], alone["losses"], rtol=1e-4)
         np.testing.assert_allclose(flat(worker["weights"]), flat(alone["weights"]), atol=1e-5)
+        # Adam's steps are the same however large the gradients are; what it remembers is not.
+        np.testing.assert_allclose(flat(worker["optimizer"]), flat(alone["optimizer"]), rtol=1e-3)
 
 
 def test_a_sign_of_one_worker_reaches_all_with_the_same_step(
@@ -154,7 +173,8 @@ def test_moving_statistics_differ_until_they_are_averaged(pair: list[dict[str, A
     first, second = (flat(worker["before"]) for worker in pair)
     assert np.abs(first - second).max() > 1e-3
     for worker in pair:
-        np.testing.assert_allclose(flat(worker["after"]), (first + second) / 2, atol=1e-6)
+        for averaged in (worker["after"], worker["average"]):
+            np.testing.assert_allclose(flat(averaged), (first + second) / 2, atol=1e-6)
 
 
 @pytest.mark.parametrize("workers", ["alone", "pair"])

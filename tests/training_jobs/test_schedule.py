@@ -25,3 +25,14 @@ def test_the_rate_falls_on_a_plateau() -> None:
     for _ in range(2 * REDUCE_AFTER):
         schedule.observe(1.0)
     assert schedule.learning_rate == 1e-3 * REDUCE_FACTOR**2
+
+
+def test_a_restart_forgets_all_but_the_best_loss() -> None:
+    schedule = Schedule(learning_rate=1e-3, patience=REDUCE_AFTER)
+    for loss in (1.0, *[1.1] * REDUCE_AFTER):
+        schedule.observe(loss)
+    assert schedule.stop
+    schedule.restart(1e-3)
+    assert schedule == Schedule(learning_rate=1e-3, patience=REDUCE_AFTER, best=1.0)
+    schedule.observe(1.05)
+    assert not schedule.improved
