@@ -2,24 +2,48 @@
 
 Draws the hashes of so many images, of which a thousand are copies in another view with up to ten
 bits changed, and tells how many of these the search finds, in how many seconds and how much memory.
+
+Or, with `--dataset`, compares every image of that with every other, and tells how many pairs are
+alike, and whether the groups of the dataset hold them.
 """
 
 import argparse
 import resource
 import time
+from itertools import permutations
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from gyrus.datasets import Dataset
 from gyrus.datasets.near_copies import HASH_BITS, VIEWS, within
+from gyrus.settings import PlatformSettings
 
 COPIES = 1000
 
+ALIKE = 0.98
+"""Two images that correlate so well, pixel by pixel as they are or mirrored, are copies."""
+
+SIDE = 32
+ROWS = 1000
+"""So many images are compared with all others at a time."""
+
 
 def main() -> int:
-    """Draw, search, and print."""
+    """Do as the command line says."""
     parser = argparse.ArgumentParser(prog="python -m loadtests.copies", description=__doc__)
     parser.add_argument("--images", type=int, default=100_000)
-    images = parser.parse_args().images
+    parser.add_argument("--dataset", metavar="NAME", help="one of `gyrus data list`")
+    given = parser.parse_args()
+    if given.dataset is None:
+        return search(given.images)
+    compare(Dataset.open(PlatformSettings().home / "datasets" / given.dataset))
+    return 0
+
+
+def search(images: int) -> int:
+    """Draw, search, and print; 1 where a copy was not found."""
     rng = np.random.default_rng(0)
     hashes = rng.integers(0, 1 << 64, (images, len(VIEWS)), np.uint64, endpoint=False)
     originals, copies = rng.permutation(images)[: 2 * COPIES].reshape(2, COPIES)
@@ -40,6 +64,43 @@ def main() -> int:
         f"{_memory() - before:.0f} MB more, {hits} of {COPIES} copies found"
     )
     return int(hits < COPIES)
+
+
+def compare(dataset: Dataset) -> None:
+    """Print how many images are alike, and which part of the pairs is in one group."""
+    first, second = alike(dataset.images).T
+    grouped = dataset.groups[first] == dataset.groups[second]
+    print(f"{len(first)} pairs correlate to {ALIKE}, {grouped.mean():.2%} of them in one group")
+    parts = np.char.add(np.char.add(dataset.sources, "/"), dataset.column("shipped_split"))
+    for names in (parts, dataset.sources):
+        for part, other in permutations(np.unique(names).tolist(), 2):
+            met = (names[first] == part) & (names[second] == other)
+            back = (names[second] == part) & (names[first] == other)
+            images = len(np.union1d(first[met], second[back]))
+            if images:
+                print(f"{part}: {images} of {np.sum(names == part)} images stand in {other}")
+
+
+def alike(images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Pairs (P, 2) of images (N, rows, columns) that correlate to `ALIKE`, as they are or mirrored.
+
+    A second method beside hashes: slow, for it compares all with all, and blind for cropped copies.
+    """
+    small = [
+        cv2.resize(np.asarray(image), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        for image in images
+    ]
+    thumbnails = np.stack(small).astype(np.float32)
+    thumbnails -= thumbnails.mean((1, 2), keepdims=True)
+    thumbnails /= np.maximum(np.sqrt((thumbnails**2).sum((1, 2), keepdims=True)), 1e-6)
+    seen, mirrored = (some.reshape(len(some), -1) for some in (thumbnails, thumbnails[..., ::-1]))
+    found = [np.empty((0, 2), np.int64)]
+    for start in range(0, len(seen), ROWS):
+        for other in (seen, mirrored):
+            one, two = np.nonzero(seen[start : start + ROWS] @ other.T >= ALIKE)
+            pairs = np.column_stack([one + start, two])
+            found.append(pairs[pairs[:, 0] < pairs[:, 1]])
+    return np.unique(np.concatenate(found), axis=0)
 
 
 def _memory() -> float:
