@@ -1,12 +1,10 @@
-"""MR images in DICOM files, and which patient and which place in a series they are of."""
+"""MR images in DICOM files, and which patient they are of."""
 
 import io
 import re
 import struct
 from collections.abc import Iterator
-from contextlib import suppress
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,6 @@ import pydicom
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom.encaps import encapsulate, generate_frames
-from pydicom.filereader import read_file_meta_info
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
@@ -31,11 +28,9 @@ OF_A_FRAME = {
 }
 """What each frame of an Enhanced MR image may say for itself (PS3.3, C.7.6.16)."""
 
-PLACE = ("SeriesInstanceUID", "InstanceNumber", "ImagePositionPatient", "ImageOrientationPatient")
-
 
 def is_dicom(data: bytes) -> bool:
-    """Whether a file, or its first 132 bytes, begins as one of DICOM (PS3.10, 7.1)."""
+    """Whether a file begins as one of DICOM (PS3.10, 7.1)."""
     return data[128:132] == b"DICM"
 
 
@@ -92,28 +87,6 @@ def patient_of(data: bytes) -> str:
     except Exception as error:  # values are read only now, and pydicom raises all kinds
         raise CorruptImage("The DICOM file's header is damaged. Export it again.") from error
     return next(filter(None, map(str.strip, named)), "")
-
-
-def place_in_series(path: Path) -> tuple[str, float]:
-    """The series that a file is of, and a number that grows from one of its slices to the next.
-
-    That is the position along the slices' normal (PS3.3, C.7.6.2.1.1), or else the number of the
-    instance. A file that names no series, or is none of DICOM, is of the series with no name.
-    """
-    with suppress(Exception):  # one that cannot be read is refused when it is decoded
-        with path.open("rb") as file:
-            if not is_dicom(file.read(132)):
-                return "", 0.0
-        if read_file_meta_info(path).TransferSyntaxUID == DeflatedExplicitVRLittleEndian:
-            return "", 0.0
-        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[*PLACE])
-        series = str(header.SeriesInstanceUID)
-        if header.get("ImagePositionPatient") and header.get("ImageOrientationPatient"):
-            axes = np.array(header.ImageOrientationPatient, float).reshape(2, 3)
-            position = np.array(header.ImagePositionPatient, float)
-            return series, float(np.cross(*axes) @ position)
-        return series, float(header.get("InstanceNumber") or 0)
-    return "", 0.0
 
 
 def _check(dataset: pydicom.Dataset, most: int) -> int:

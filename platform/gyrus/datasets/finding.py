@@ -1,10 +1,9 @@
-"""Which files in a folder are images, of which class, and in which order."""
+"""Which files in a folder are images, and of which class."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from gyrus.bundle import LONGEST_CLASS
-from gyrus.dicom import place_in_series
 from gyrus.errors import InvalidDataset
 from gyrus.folders import visible_files, visible_folders
 
@@ -30,7 +29,7 @@ class File:
 
 
 def find(source: Path) -> list[File]:
-    """The files in the class folders of `source`, in the order in which a dataset has them.
+    """The files in the class folders of `source`, by path.
 
     Raises:
         InvalidDataset: it is no folder, its folders are no classes, or one of them is empty.
@@ -58,19 +57,7 @@ def find(source: Path) -> list[File]:
     ]
     if empty := sorted({f.name.lower() for _, f in labelled} - {file.label for file in files}):
         raise InvalidDataset(f"The class {empty[0]} in {source} is empty. Fill it, or delete it.")
-    return _in_order(files, source)
-
-
-def _in_order(files: list[File], source: Path) -> list[File]:
-    """By path; but the slices of a DICOM series by position, where its first file has its place."""
-    first: dict[tuple[str, Path], str] = {}
-    keys: dict[Path, tuple[str, float, str]] = {}
-    for path in sorted((file.path for file in files), key=Path.as_posix):
-        name = path.relative_to(source).as_posix()
-        series, position = place_in_series(path)
-        anchor = first.setdefault((series, path.parent), name) if series else name
-        keys[path] = anchor, position, name
-    return sorted(files, key=lambda file: keys[file.path])
+    return sorted(files, key=lambda file: file.path.as_posix())
 
 
 def _check_labels(folders: list[Path]) -> None:
