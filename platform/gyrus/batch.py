@@ -40,11 +40,7 @@ def images_below(folder: Path) -> list[Path]:
     Raises:
         InputError: there is none, or the folder cannot be read.
     """
-
-    def refuse(error: OSError) -> None:
-        raise InputError(f"{error.filename} cannot be read: {error.strerror}.") from error
-
-    files = [path for path in visible_files(folder, refuse) if path.is_file()]
+    files = [path for path in visible_files(folder) if path.is_file()]
     if not files:
         raise InputError(f"{folder} holds no file.")
     return sorted(files)

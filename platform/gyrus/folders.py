@@ -1,13 +1,23 @@
 """What is in a folder, but for what is hidden."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
+from gyrus.errors import InputError
 
-def visible_files(path: Path, onerror: Callable[[OSError], None] | None = None) -> Iterator[Path]:
-    """The files in a folder and those below it, without what is hidden; `onerror` as `os.walk`."""
-    for root, folders, names in os.walk(path, onerror=onerror):
+
+def visible_files(path: Path) -> Iterator[Path]:
+    """The files in a folder and those below it, without what is hidden.
+
+    Raises:
+        InputError: one of the folders cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"{error.filename} cannot be read: {error.strerror}.") from error
+
+    for root, folders, names in os.walk(path, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (Path(root, name) for name in names if not name.startswith("."))
 

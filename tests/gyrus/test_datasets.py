@@ -12,7 +12,7 @@ import pytest
 from gyrus.datasets import Dataset, import_folder, list_datasets
 from gyrus.datasets.dataset import LEFT_OUT, SPLITS
 from gyrus.datasets.files import FileFacts, read_facts
-from gyrus.errors import Conflict, InvalidDataset
+from gyrus.errors import Conflict, InputError, InvalidDataset
 from gyrus.phantom import draw
 from tests.gyrus.dicom import mr_slice
 
@@ -250,6 +250,18 @@ def test_slices_of_a_patient_whom_dicom_names_share_a_group(heads: Path, tmp_pat
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidDataset, match="no folder"):
         import_folder(tmp_path / "nowhere", tmp_path, "d")
+
+
+def test_a_folder_that_cannot_be_read_is_not_passed_over(heads: Path, tmp_path: Path) -> None:
+    # Whoever runs this, the system lists no folder with so long a path.
+    at = os.open(heads / "no", os.O_RDONLY)
+    for _ in range(17):
+        os.mkdir("x" * 250, dir_fd=at)
+        outer, at = at, os.open("x" * 250, os.O_RDONLY, dir_fd=at)
+        os.close(outer)
+    os.close(at)
+    with pytest.raises(InputError, match="cannot be read"):
+        import_folder(heads, tmp_path / "home", "d")
 
 
 def test_an_interrupted_import_leaves_nothing(heads: Path, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ def find(source: Path) -> list[File]:
 
     Raises:
         InvalidDataset: it is no folder, its folders are no classes, or one of them is empty.
+        InputError: a folder below them cannot be read.
     """
     if not source.is_dir():
         raise InvalidDataset(f"{source} is no folder.")

@@ -55,6 +55,7 @@ def import_folder(
     Raises:
         InvalidDataset: the folders are no classes, there are fewer than two, or one has no image;
             there are too few images for every split, or the name is none.
+        InputError: a folder cannot be read.
         Conflict: a dataset of that name exists.
     """
     files = find(source)
