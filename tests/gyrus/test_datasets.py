@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -210,6 +211,21 @@ def test_folders_of_splits_beside_folders_of_classes_are_refused(
 
 def test_a_folder_that_holds_the_classes_again_is_no_class(heads: Path, tmp_path: Path) -> None:
     write(heads / "all of it" / "no" / "more.png", draw("notumor", seed=50)[0])
+    with pytest.raises(InvalidDataset, match="no class"):
+        import_folder(heads, tmp_path / "home", "d")
+
+
+def test_a_folder_that_holds_all_the_others_again_is_left_out(heads: Path, tmp_path: Path) -> None:
+    shutil.copytree(heads, tmp_path / "copy")
+    (tmp_path / "copy").rename(heads / "all of it")
+    dataset = import_folder(heads, tmp_path, "d")
+    assert {source.split("/")[0] for source in dataset.column("source")} == {"Yes", "no"}
+    [refused] = dataset.refused
+    assert (refused.source, refused.reason[:33]) == (
+        "all of it",
+        "The folder holds the other folder",
+    )
+    (heads / "all of it" / "no" / "N0.png").rename(heads / "all of it" / "no" / "more.png")
     with pytest.raises(InvalidDataset, match="no class"):
         import_folder(heads, tmp_path / "home", "d")
 

@@ -28,8 +28,10 @@ class File:
     shipped_split: str
 
 
-def find(source: Path) -> list[File]:
-    """The files in the class folders of `source`, by path.
+def find(source: Path) -> tuple[list[File], list[Path]]:
+    """The files in the class folders of `source`, by path, and the folder that was left out.
+
+    That is one that holds all the others again, as some archives do.
 
     Raises:
         InvalidDataset: it is no folder, its folders are no classes, or one of them is empty.
@@ -37,7 +39,8 @@ def find(source: Path) -> list[File]:
     """
     if not source.is_dir():
         raise InvalidDataset(f"{source} is no folder.")
-    children = visible_folders(source)
+    again = _again(source)
+    children = [child for child in visible_folders(source) if child not in again]
     parts = [child for child in children if child.name.lower() in SHIPPED_SPLITS]
     if parts and len(parts) < len(children):
         other = next(child.name for child in children if child not in parts)
@@ -58,7 +61,20 @@ def find(source: Path) -> list[File]:
     ]
     if empty := sorted({f.name.lower() for _, f in labelled} - {file.label for file in files}):
         raise InvalidDataset(f"The class {empty[0]} in {source} is empty. Fill it, or delete it.")
-    return sorted(files, key=lambda file: file.path.as_posix())
+    return sorted(files, key=lambda file: file.path.as_posix()), again
+
+
+def _again(source: Path) -> list[Path]:
+    """The folder in `source` in which all others stand again, with the same files in them."""
+    children = visible_folders(source)
+    for child in children:
+        others = [other for other in children if other != child]
+        inner = {folder.name for folder in visible_folders(child)}
+        if len(others) > 1 and inner == {other.name for other in others}:
+            files = {path.relative_to(source) for one in others for path in visible_files(one)}
+            if files == {path.relative_to(child) for path in visible_files(child)}:
+                return [child]
+    return []
 
 
 def _check_labels(folders: list[Path]) -> None:

@@ -58,9 +58,10 @@ def import_folder(
         InputError: a folder cannot be read.
         Conflict: a dataset of that name exists.
     """
-    files = find(source)
+    files, again = find(source)
     read: list[_Read] = []
-    refused: list[Refused] = []
+    reason = "The folder holds the other folders again, with the same files in them."
+    refused = [Refused(source=folder.name, reason=reason) for folder in again]
     with new_folder(datasets, name) as folder:
         with ArrayFile(folder / IMAGES) as images:
             for done, results in enumerate(_read_all(source, files), start=1):
