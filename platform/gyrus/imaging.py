@@ -35,7 +35,8 @@ def decode(data: bytes) -> Gray:
 
     Raises:
         EmptyUpload: there are no bytes.
-        UnsupportedImage: neither one of `FORMATS` nor a DICOM file with one gray MR slice.
+        UnsupportedImage: neither one picture in one of `FORMATS` nor a DICOM file with one gray MR
+            slice.
         ImageTooLarge: the header tells of more than `MAX_PIXELS`; nothing was decoded.
         CorruptImage: the pixels cannot be read.
     """
@@ -90,6 +91,9 @@ def _decode_picture(data: bytes) -> Gray:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             check_size(*image.size)
+            # What a camera's JPEG (MPO) holds besides is the same picture, for a preview.
+            if getattr(image, "is_animated", False) and image.format != "MPO":
+                raise UnsupportedImage("The file holds several pages or frames. Send one image.")
             image.load()
             upright = ImageOps.exif_transpose(image)
             if upright.mode in {"RGBA", "LA", "PA"} or "transparency" in upright.info:

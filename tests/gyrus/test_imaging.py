@@ -46,9 +46,9 @@ def needs_dicom(test: Callable[..., None]) -> Callable[..., None]:
     return pytest.mark.real(missing(test))
 
 
-def encoded(image: Image.Image, kind: str = "PNG") -> bytes:
+def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, kind)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
@@ -196,6 +196,19 @@ def test_a_photograph_is_turned_upright() -> None:
     buffer = io.BytesIO()
     picture().save(buffer, "JPEG", exif=exif)
     assert decode(buffer.getvalue()).shape == (60, 40)
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "PNG"])
+def test_several_pages_or_frames_are_refused(kind: str) -> None:
+    others = [picture().rotate(180)]
+    with pytest.raises(UnsupportedImage, match="several pages or frames"):
+        decode(encoded(picture(), kind, save_all=True, append_images=others))
+
+
+def test_the_preview_in_a_photograph_is_passed_over() -> None:
+    image = picture().convert("RGB")
+    data = encoded(image, "MPO", save_all=True, append_images=[image.resize((6, 4))])
+    np.testing.assert_array_equal(decode(data), decode(encoded(image, "JPEG")))
 
 
 def test_the_head_fills_the_image_and_the_window_says_where_it_was() -> None:
