@@ -307,6 +307,24 @@ def cut_images(folder: Path) -> None:
     np.save(folder / "images.npy", np.zeros((3, 224, 224), np.uint8))
 
 
+def empty_images(folder: Path) -> None:
+    (folder / "images.npy").write_bytes(b"")
+
+
+def break_images(folder: Path) -> None:
+    (folder / "images.npy").write_bytes(b"PK\x03\x04 is how a zip file begins")
+
+
+def break_header(folder: Path) -> None:
+    path = folder / "images.npy"
+    path.write_bytes(path.read_bytes().replace(b"}", b" ", 1))
+
+
+def zip_images(folder: Path) -> None:
+    with (folder / "images.npy").open("wb") as file:
+        np.savez(file, images=np.zeros((20, 224, 224), np.uint8))
+
+
 def break_manifest(folder: Path) -> None:
     (folder / "manifest.parquet").write_bytes(b"PAR1")
 
@@ -322,7 +340,18 @@ def change_preprocessing(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [drop_images, cut_images, break_manifest, forget_a_class, change_preprocessing]
+    "damage",
+    [
+        drop_images,
+        cut_images,
+        empty_images,
+        break_images,
+        break_header,
+        zip_images,
+        break_manifest,
+        forget_a_class,
+        change_preprocessing,
+    ],
 )
 def test_a_damaged_dataset_does_not_open(
     heads: Path, tmp_path: Path, damage: Callable[[Path], None]

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from gyrus.datasets.labels import known_classes
 from gyrus.errors import InvalidDataset
@@ -94,7 +95,7 @@ class Dataset:
             images = dataset.images
             part = MASKS
             masks = dataset.masks
-        except (OSError, ValueError, ValidationError, pa.ArrowException) as error:
+        except Exception as error:  # damaged files make NumPy and pyarrow raise all kinds
             raise InvalidDataset(
                 f"{folder} holds no readable dataset: its {part} is missing or damaged."
             ) from error
@@ -159,14 +160,13 @@ class Dataset:
     @cached_property
     def images(self) -> NDArray[np.uint8]:
         """All images, (N, 224, 224) uint8, memory-mapped."""
-        array: NDArray[np.uint8] = np.load(self.folder / IMAGES, mmap_mode="r")
-        return array
+        return open_memmap(self.folder / IMAGES, mode="r")
 
     @cached_property
     def masks(self) -> NDArray[np.uint8] | None:
         """Where the tumours are, (N, 224, 224) of 0 and 1, memory-mapped; None if not known."""
         path = self.folder / MASKS
-        return np.load(path, mmap_mode="r") if path.exists() else None
+        return open_memmap(path, mode="r") if path.exists() else None
 
     @cached_property
     def allowed(self) -> NDArray[np.bool_]:
