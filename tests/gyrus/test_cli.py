@@ -1,6 +1,7 @@
 """The `gyrus` command: what it prints, and its exit codes."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -117,6 +118,9 @@ def test_a_generated_dataset_is_listed(tmp_path: Path, capsys: pytest.CaptureFix
     assert (row["name"], row["images"], row["synthetic"]) == ("few", 20, True)
     assert run(["data", "generate", *few, *home]) == 2
     assert lines(capsys.readouterr().err)[0].startswith("gyrus: ")
+    shutil.copytree(tmp_path / "datasets" / "few", tmp_path / "datasets" / "copy")
+    assert run(["data", "list", "--json", *home]) == 0
+    assert [row["name"] for row in json.loads(capsys.readouterr().out)] == ["copy", "few"]
 
 
 def test_trainings_without_any(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -180,7 +180,7 @@ def _show(dataset: "Dataset", as_json: bool) -> None:
 
 def _row(dataset: "Dataset") -> dict[str, Any]:
     return {
-        "name": dataset.name,
+        "name": dataset.folder.name,  # by which it opens, also where it was copied or renamed
         "images": dataset.manifest.num_rows,
         "classes": list(dataset.classes),
         "tumour_classes": list(dataset.tumour_classes),
