@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -159,6 +160,19 @@ def test_progress_counts_every_file(heads: Path, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     import_folder(heads, tmp_path, "d", progress=lambda done, of: seen.append((done, of)))
     assert seen == [(done, 20) for done in range(1, 21)]
+
+
+def test_few_files_are_read_ahead(heads: Path, tmp_path: Path) -> None:
+    def take_away(done: int, of: int) -> None:
+        if done == 1:
+            time.sleep(0.5)  # enough to read them all
+            for number in range(5, 10):
+                (heads / "no" / f"N{number}.png").unlink()
+
+    dataset = import_folder(heads, tmp_path, "d", progress=take_away)
+    assert [one.source for one in dataset.refused] == [
+        f"no/N{number}.png" for number in range(5, 10)
+    ]
 
 
 def test_an_existing_name_is_a_conflict(heads: Path, tmp_path: Path) -> None:

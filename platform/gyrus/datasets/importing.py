@@ -2,10 +2,11 @@
 
 import hashlib
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,8 @@ from gyrus.imaging import decode_all, preprocess
 MAX_FILE = 256 * 2**20
 """Bytes; no image that is decoded has more."""
 
-BATCH = 64
+AHEAD = 8
+"""So many files are read ahead: each may hold 1,000 frames, of 50 KB when preprocessed."""
 
 
 @dataclass(frozen=True)
@@ -94,15 +96,17 @@ def import_folder(
 
 
 def _read_all(source: Path, files: list[File]) -> Iterator[list[_Read] | list[Refused]]:
-    """Read files in order, in threads (the decoders release the GIL), a batch at a time."""
+    """Read files in order, in threads (the decoders release the GIL), a few ahead."""
 
     def read(file: File) -> list[_Read] | list[Refused]:
         return _read(file, file.path.relative_to(source).as_posix())
 
     remaining = iter(files)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        batches = iter(lambda: list(islice(remaining, BATCH)), [])
-        yield from chain.from_iterable(pool.map(read, batch) for batch in batches)
+    with ThreadPoolExecutor(min(AHEAD, os.cpu_count() or 1)) as pool:
+        reading = deque(pool.submit(read, file) for file in islice(remaining, AHEAD))
+        while reading:
+            yield reading.popleft().result()
+            reading.extend(pool.submit(read, file) for file in islice(remaining, 1))
 
 
 def _read(file: File, source: str) -> list[_Read] | list[Refused]:
