@@ -71,22 +71,24 @@ def read_frames(data: bytes, *, most: int) -> Iterator[Gray]:
         ) from error
 
 
-def patient_of(data: bytes) -> str:
-    """The patient that a decodable file names, or else its series: for grouping, never to be kept.
+def names_in(data: bytes) -> tuple[str, str]:
+    """The patient and the series that a decodable file names: for grouping, never to be kept.
 
-    Empty if it names neither, or is no DICOM file.
+    Each is empty if it is not named, or if this is no DICOM file.
 
     Raises:
         CorruptImage: the names cannot be read.
     """
     if not is_dicom(data):
-        return ""
+        return "", ""
     try:
         header = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True)
-        named = [str(header.get(name, "") or "") for name in ("PatientID", "SeriesInstanceUID")]
+        patient, series = (
+            str(header.get(name, "") or "").strip() for name in ("PatientID", "SeriesInstanceUID")
+        )
     except Exception as error:  # values are read only now, and pydicom raises all kinds
         raise CorruptImage("The DICOM file's header is damaged. Export it again.") from error
-    return next(filter(None, map(str.strip, named)), "")
+    return patient, series
 
 
 def _check(dataset: pydicom.Dataset, most: int) -> int:

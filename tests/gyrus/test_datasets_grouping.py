@@ -98,14 +98,17 @@ def test_changed_copies_of_real_images_are_found(change: Changed, share: float) 
     assert found >= share * count
 
 
-def test_equal_files_and_patients_share_a_group_but_patients_are_no_copies(
+def test_equal_files_patients_and_groups_share_a_group_but_only_files_are_copies(
     heads: list[Image],
 ) -> None:
     images = np.stack([preprocess(head)[0] for head in heads[:5]])
     grouping = group_images(
-        images, files=["a", "b", "a", "c", "d"], patients=["", "p", "", "p", ""]
+        images,
+        files=["a", "b", "a", "c", "d"],
+        patients=["", "p", "", "p", ""],
+        groups=[(0, "g"), (0, "h"), (0, "i"), (1, "g"), (1, "g")],
     )
-    assert grouping.groups == ["g000000", "g000001", "g000000", "g000001", "g000004"]
+    assert grouping.groups == ["g000000", "g000001", "g000000", "g000001", "g000001"]
     assert grouping.copies == [(0, 2)]
 
 

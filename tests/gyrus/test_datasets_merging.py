@@ -11,6 +11,7 @@ from gyrus.datasets import Dataset, import_folder, merge
 from gyrus.datasets.labels import common_classes, is_healthy
 from gyrus.errors import InvalidDataset
 from gyrus.phantom import draw, generate
+from tests.gyrus.dicom import mr_slice
 
 KINDS = ["glioma", "meningioma", "pituitary"]
 
@@ -90,6 +91,41 @@ def test_copies_across_sets_are_one_group_and_never_on_both_sides(
         assert splits[first] == splits[second]
     for group in set(merged.groups):
         assert len({splits[row] for row in np.flatnonzero(merged.groups == group)}) == 1
+
+
+def test_a_patient_of_two_imports_is_known_again_and_not_named(
+    parts: list[Dataset], tmp_path: Path
+) -> None:
+    for seed, label in enumerate(("glioma", "no", "yes")):
+        data = mr_slice(draw("meningioma", seed=50 + seed)[0], PatientID="somebody")
+        folder = tmp_path / ("kinds" if label == "glioma" else "yesno") / label
+        (folder / "slice.dcm").write_bytes(data)
+    home = tmp_path / "home"
+    for name in ("kinds", "yesno"):
+        command = ["data", "import", str(tmp_path / name), "--name", name, "--home", str(home)]
+        assert run(command) == 0
+    ours = [Dataset.open(home / "datasets" / name) for name in ("kinds", "yesno")]
+    merged = merge(ours, tmp_path, "all")
+    slices = [source.endswith(".dcm") for source in merged.column("source")]
+    assert sum(slices) == 3
+    assert len(set(merged.groups[slices])) == 1
+    assert (merged.groups == merged.groups[slices][0]).sum() == 3
+    [nobody, somebody] = sorted(set(merged.column("patient")))
+    assert (nobody, len(somebody)) == ("", 32)
+    assert b"somebody" not in (merged.folder / "manifest.parquet").read_bytes()
+    assert (home / "patients.key").stat().st_mode & 0o777 == 0o600
+    others = import_folder(tmp_path / "yesno", tmp_path, "others", home=tmp_path / "else")
+    assert somebody not in others.column("patient")
+
+
+def test_generated_patients_are_known_by_their_seed(tmp_path: Path) -> None:
+    drawn = [
+        generate(tmp_path, name=f"{seed}-{slices}", patients=20, slices=slices, seed=seed)
+        for seed, slices in ((1, 2), (1, 1), (2, 1))
+    ]
+    merged = merge(drawn, tmp_path, "drawn")
+    assert merged.groups[:40:2].tolist() == merged.groups[40:60].tolist()
+    assert len(set(merged.groups)) == 40
 
 
 def test_masks_are_kept_where_all_sets_have_them(parts: list[Dataset], tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import RLELossless
 
 from gyrus.datasets import import_folder
-from gyrus.dicom import patient_of
+from gyrus.dicom import names_in
 from gyrus.errors import CorruptImage, GyrusError, ImageTooLarge, UnsupportedImage
 from gyrus.imaging import decode, decode_all, encode_png
 from gyrus.phantom import draw
@@ -207,15 +207,15 @@ def test_a_header_whose_names_cannot_be_read_is_refused() -> None:
     tag = b"\x10\x00\x20\x00LO"
     assert data.count(tag) == 1
     with pytest.raises(CorruptImage, match="header"):
-        patient_of(data.replace(tag, tag[:4] + b"FD"))
+        names_in(data.replace(tag, tag[:4] + b"FD"))
 
 
-def test_a_series_stands_for_a_patient_who_is_not_named() -> None:
+def test_a_patient_and_a_series_are_named_or_not() -> None:
     named = {"PatientID": "somebody", "SeriesInstanceUID": "1.2.3"}
-    assert patient_of(mr_slice(RAMP, **named)) == "somebody"
-    assert patient_of(mr_slice(RAMP, **named | {"PatientID": " "})) == "1.2.3"
-    assert patient_of(mr_slice(RAMP)) == ""
-    assert patient_of(encode_png(decode(mr_slice(RAMP)))) == ""
+    assert names_in(mr_slice(RAMP, **named)) == ("somebody", "1.2.3")
+    assert names_in(mr_slice(RAMP, **named | {"PatientID": " "})) == ("", "1.2.3")
+    assert names_in(mr_slice(RAMP)) == ("", "")
+    assert names_in(encode_png(decode(mr_slice(RAMP)))) == ("", "")
 
 
 @pytest.fixture

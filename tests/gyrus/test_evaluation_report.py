@@ -122,6 +122,15 @@ def test_copies_of_what_a_model_learnt_from_are_left_out(
     assert (unchecked.seen, unchecked.evaluation.tumour.images) == (None, len(other.images))
 
 
+def test_other_slices_of_patients_that_a_model_learnt_from_are_left_out(
+    small: Dataset, tmp_path: Path
+) -> None:
+    other = phantom.generate(tmp_path, name="other", patients=32, slices=1, seed=5)
+    learnt = {small.column("patient")[row] for row in np.flatnonzero(seen(small, small))}
+    assert 0 < len(learnt) < 32
+    assert seen(other, small).tolist() == [name in learnt for name in other.column("patient")]
+
+
 def test_where_no_image_is_left_nothing_is_evaluated(small: Dataset, graph: Path) -> None:
     learnt = small.resplit(["train"] * len(small.images))
     with pytest.raises(InvalidDataset, match="no image is left"):

@@ -73,13 +73,14 @@ def import_(
     from gyrus.datasets import datasets_at, import_folder
     from gyrus.datasets.sources import source_folder
 
-    target = address(to or str(settings_of(home).datasets))
+    settings = settings_of(home)
+    target = address(to or str(settings.datasets))
     with (
         datasets_at(target, name) as datasets,
         source_folder(source) as folder,
         _counting("Reading", quiet=as_json) as count,
     ):
-        dataset = import_folder(folder, datasets, name, progress=count)
+        dataset = import_folder(folder, datasets, name, home=settings.home, progress=count)
     _show(dataset, as_json)
 
 

@@ -30,13 +30,14 @@ def group_images(
     images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8],
     *,
     files: Sequence[str],
-    patients: Sequence[Hashable] = (),
+    patients: Sequence[str] = (),
+    groups: Sequence[Hashable] = (),
 ) -> Grouping:
     """Group N preprocessed images, (224, 224) each, which may be memory-mapped.
 
     Copies are images of equal files (`files` are their digests), of equal pixels, and near copies
-    (`gyrus.datasets.near_copies`). They, neighbouring slices, and images of one of the `patients`
-    share a group; an empty patient is none.
+    (`gyrus.datasets.near_copies`). They, neighbouring slices, images of one of the `patients`
+    (an empty one is none) and what is in one of the `groups` already share a group.
     """
     pixels = [hashlib.sha256(image.tobytes()).digest() for image in images]
     copies = [*equal_keys(files), *equal_keys(pixels)]
@@ -61,8 +62,8 @@ def group_images(
                 same.join([pair])
             elif likeness >= NEIGHBOURS:
                 alike.append(pair)
-    groups = join(len(images), chain(copies, alike, equal_keys(patients)))
-    return Grouping(groups, copies)
+    together = chain(copies, alike, equal_keys(patients), equal_keys(groups))
+    return Grouping(join(len(images), together), copies)
 
 
 def contradicting(

@@ -16,9 +16,10 @@ from gyrus.datasets.dataset import IMAGES, SPLITS, Dataset, Refused
 from gyrus.datasets.files import FileFacts, facts_of, write_facts
 from gyrus.datasets.finding import File, find
 from gyrus.datasets.grouping import contradicting, group_images
+from gyrus.datasets.pseudonyms import pseudonyms
 from gyrus.datasets.splitting import split_groups
 from gyrus.datasets.writing import ArrayFile, Row, describe, new_folder
-from gyrus.dicom import patient_of
+from gyrus.dicom import names_in
 from gyrus.errors import GyrusError, InvalidDataset
 from gyrus.gray import Gray
 from gyrus.imaging import decode_all, preprocess
@@ -37,6 +38,7 @@ class _Read:
     image: NDArray[np.uint8]
     sha256: str
     patient: str
+    series: str
     facts: FileFacts
 
 
@@ -45,14 +47,16 @@ def import_folder(
     datasets: Path,
     name: str,
     *,
+    home: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
     """Read class folders, perhaps inside Training and Testing, into a new dataset.
 
     Every image goes through `gyrus.imaging` once. Copies, by file or by pixels, near copies, and
-    the slices of a patient that DICOM files name share a group; the name itself is not kept. Copies
-    with different labels are left out of the split. Files that are no images are refused and noted.
-    `progress` gets how many files are done, of how many.
+    the slices of a patient that DICOM files name share a group. Of a patient's name a pseudonym is
+    kept, by which other imports of the same `home` know the patient again; nothing without a
+    `home`. Copies with different labels are left out of the split. Files that are no images are
+    refused and noted. `progress` gets how many files are done, of how many.
 
     Raises:
         InvalidDataset: the folders are no classes, there are fewer than two, or one has no image;
@@ -83,7 +87,7 @@ def import_folder(
                 f"No file of the class {empty[0]} in {source} is an image that can be read. Move "
                 "it elsewhere, or mend it."
             )
-        rows = _rows(read, folder)
+        rows = _rows(read, folder, home)
         if missing := [split for split in SPLITS if split not in {row.split for row in rows}]:
             raise InvalidDataset(
                 f"{source} has too few images: none is left for {' and '.join(missing)}. "
@@ -119,7 +123,8 @@ def _read(file: File, source: str) -> list[_Read] | list[Refused]:
             source=source + frame,
             image=image,
             sha256=_digest(whole, frame),
-            patient=patient or (source if frame else ""),
+            patient=patient,
+            series=series or (source if frame else ""),
             facts=facts,
         )
 
@@ -135,7 +140,7 @@ def _read(file: File, source: str) -> list[_Read] | list[Refused]:
         whole = hashlib.sha256(data)
         frames = decode_all(data)
         first = next(frames)
-        patient, facts = patient_of(data), facts_of(data)
+        (patient, series), facts = names_in(data), facts_of(data)
         others = [read(gray, f"#{number}") for number, gray in enumerate(frames, start=2)]
     except GyrusError as error:
         return [Refused(source=source, reason=error.detail)]
@@ -155,12 +160,13 @@ def _without_image(read: _Read) -> _Read:
     return _Read(**{**read.__dict__, "image": np.empty((0, 0), np.uint8)})
 
 
-def _rows(read: list[_Read], folder: Path) -> list[Row]:
+def _rows(read: list[_Read], folder: Path, home: Path | None) -> list[Row]:
     grouping = group_images(
         np.load(folder / IMAGES, mmap_mode="r"),
         files=[item.sha256 for item in read],
-        patients=[item.patient for item in read],
+        patients=[item.patient or item.series for item in read],
     )
+    known = pseudonyms([item.patient for item in read], home)
     labels = np.array([item.file.label for item in read])
     left_out = contradicting(grouping.copies, labels[:, None] == np.unique(labels))
     splits = split_groups(labels.tolist(), grouping.groups, left_out)
@@ -169,13 +175,13 @@ def _rows(read: list[_Read], folder: Path) -> list[Row]:
             source=item.source,
             label=item.file.label,
             group=group,
-            patient="",
+            patient=patient,
             dataset="",
             shipped_split=item.file.shipped_split,
             split=split,
             sha256=item.sha256,
         )
-        for item, group, split in zip(read, grouping.groups, splits, strict=True)
+        for item, group, split, patient in zip(read, grouping.groups, splits, known, strict=True)
     ]
 
 

@@ -25,9 +25,10 @@ def merge(
 ) -> Dataset:
     """Write the images of several datasets as a new one.
 
-    Public sets hold copies of each other's images: groups are made over all of them, and so is the
-    split. Labels keep their names; `gyrus.datasets.labels.common_classes` says what they allow.
-    Masks are kept if all have them. `progress` gets how many images are done, of how many.
+    Sets hold copies of each other's images, and other slices of one patient: groups are made over
+    all of them, and so is the split. Labels keep their names; `common_classes` of
+    `gyrus.datasets.labels` says what they allow. Masks are kept if all have them. `progress` gets
+    how many images are done, of how many.
 
     Raises:
         InvalidDataset: there are fewer than two parts, one is named twice, or `name` is no name.
@@ -58,7 +59,8 @@ def merge(
         grouping = group_images(
             np.load(folder / IMAGES, mmap_mode="r"),
             files=[row["sha256"] for row in rows],
-            patients=[(row["part"], row["group"]) for row in rows],
+            patients=[row["patient"] for row in rows],
+            groups=[(row["part"], row["group"]) for row in rows],
         )
         allowed = [np.isin(classes, label_classes[row["label"]]) for row in rows]
         left_out = contradicting(grouping.copies, np.array(allowed))

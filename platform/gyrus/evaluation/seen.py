@@ -1,4 +1,4 @@
-"""Which images of a dataset a model may know: those that it learnt from, and copies of them."""
+"""Which images a model may know: those that it learnt from, their copies, and their patients'."""
 
 import numpy as np
 
@@ -20,7 +20,8 @@ def seen(dataset: Dataset, trained: Dataset) -> Flags:
     """The images (N,) of `dataset` that a model may know that was trained on `trained`.
 
     That are those of its splits for training, validation and calibration, copies and near copies of
-    them, and what is in one group with these: the rules by which datasets are merged.
+    them, other images of their patients, and what is in one group with these: the rules by which
+    datasets are merged.
     """
     known = ~np.isin(trained.column("split"), ["test", LEFT_OUT])
     if dataset.digest == trained.digest:
@@ -29,7 +30,8 @@ def seen(dataset: Dataset, trained: Dataset) -> Flags:
     found = group_images(
         [image for part in parts for image in part.images],
         files=[name for part in parts for name in part.column("sha256")],
-        patients=[(number, group) for number, part in enumerate(parts) for group in part.groups],
+        patients=[name for part in parts for name in part.column("patient")],
+        groups=[(number, group) for number, part in enumerate(parts) for group in part.groups],
     )
     groups, count = np.array(found.groups), len(trained.images)
     return np.isin(groups[count:], groups[:count][known])

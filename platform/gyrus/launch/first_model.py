@@ -114,7 +114,11 @@ class FirstModel:
             message = f"Reading the images of {self.source}."
             self._tell("generating", message)
             return import_folder(
-                self.source, self.settings.datasets, name, progress=self._counter(message)
+                self.source,
+                self.settings.datasets,
+                name,
+                home=self.settings.home,
+                progress=self._counter(message),
             )
         from gyrus.phantom import generate
 

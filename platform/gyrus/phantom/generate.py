@@ -85,8 +85,9 @@ def generate(
                     masks.append(_window(drawn.mask, crop))
                     sha256 = hashlib.sha256(drawn.image.tobytes()).hexdigest()
                     source = f"{names[number]}/{index}"
-                    who = names[number]
-                    rows.append(Row(source, label, who, who, "", "", splits[number], sha256))
+                    who = f"{seed}/{names[number]}"  # others have other heads
+                    group = names[number]
+                    rows.append(Row(source, label, group, who, "", "", splits[number], sha256))
                 if progress:
                     progress(number + 1, patients)
         describe(folder, name, rows, [images, masks], synthetic=True)
