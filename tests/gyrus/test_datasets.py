@@ -215,6 +215,17 @@ def test_too_few_images_for_every_split_are_refused(heads: Path, tmp_path: Path)
     assert list((tmp_path / "home").iterdir()) == []
 
 
+def test_one_name_for_all_patients_is_told_as_the_cause(heads: Path, tmp_path: Path) -> None:
+    for label, kind in (("Yes", "meningioma"), ("no", "notumor")):
+        for path in sorted((heads / label).iterdir())[1:]:
+            path.unlink()
+        for seed in range(20, 25):
+            data = mr_slice(draw(kind, seed=seed)[0], PatientID="ANON")
+            (heads / label / f"{seed}.dcm").write_bytes(data)
+    with pytest.raises(InvalidDataset, match="10 of the 12 images have one PatientID"):
+        import_folder(heads, tmp_path / "home", "d")
+
+
 def test_folders_of_splits_beside_folders_of_classes_are_refused(
     heads: Path, tmp_path: Path
 ) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -92,7 +92,7 @@ def import_folder(
             raise InvalidDataset(
                 f"{source} has too few images: none is left for {' and '.join(missing)}. "
                 "Every class should have at least four, better hundreds: copies and slices of one "
-                "patient count as one."
+                "patient count as one." + _of_one_patient(read)
             )
         describe(folder, name, rows, [images], synthetic=False, refused=refused)
         write_facts(folder, [item.facts for item in read])
@@ -183,6 +183,17 @@ def _rows(read: list[_Read], folder: Path, home: Path | None) -> list[Row]:
         )
         for item, group, split, patient in zip(read, grouping.groups, splits, known, strict=True)
     ]
+
+
+def _of_one_patient(read: list[_Read]) -> str:
+    """Why there are too few, where whoever took away the names gave all patients the same."""
+    [(patient, count)] = Counter(item.patient for item in read).most_common(1)
+    if not patient or 2 * count <= len(read):
+        return ""
+    return (
+        f" {count} of the {len(read)} images have one PatientID. If they are of several patients, "
+        "give each one of its own."
+    )
 
 
 def _too_few(source: Path, refused: list[Refused]) -> str:
