@@ -25,7 +25,8 @@ DESCRIPTION = "dataset.json"
 
 SPLITS = ("train", "validation", "calibration", "test")
 LEFT_OUT = "left_out"
-"""In the place of a split: copies whose labels contradict each other."""
+"""In the place of a split: copies whose labels contradict each other, and groups that a source that
+is held out shares with others."""
 
 COLUMNS = ("source", "label", "group", "patient", "dataset", "shipped_split", "split", "sha256")
 MANIFEST_SCHEMA = pa.schema([(name, pa.string()) for name in COLUMNS])
