@@ -8,8 +8,9 @@ def check_trainable(dataset: Dataset) -> None:
     """See that every split has what it is for.
 
     Raises:
-        InvalidDataset: the dataset has fewer than two classes, or one without an image to train
-            on; or a split lacks images with or without a tumour.
+        InvalidDataset: the dataset has fewer than two classes, or one that no label of an image to
+            train on allows (one that allows several is enough); or a split lacks images with or
+            without a tumour.
     """
     name = dataset.name
     if len(dataset.classes) < 2:
