@@ -1,6 +1,6 @@
 """Which images are copies of each other though their pixels differ.
 
-A copy may have been packed again, resized, flipped, or cropped by up to a twentieth at each side,
+A copy may have been packed again, resized, mirrored, or cropped by up to a twentieth at each side,
 and its brightness may have changed a little. Perceptual hashes propose pairs, and each of these is
 aligned and compared: many heads have a similar hash, but only copies have the same edges in the
 same places, and only neighbouring slices of a head have nearly the same.
@@ -37,7 +37,7 @@ CUTS = (0, 2, 4)
 """So much of a `VIEW` is cut off at a side: nothing, 3 % or 6 %."""
 
 VIEWS = tuple(product((False, True), CUTS, CUTS))
-"""What is hashed of each image: flipped or not, cut above and below, cut left and right."""
+"""What is hashed of each image: mirrored or not, cut above and below, cut left and right."""
 
 EDGE = 2.5
 """The standard deviation of the blur that is taken away to leave edges, in pixels of `COMPARED`."""
@@ -99,8 +99,8 @@ def waves(seen: NDArray[np.uint8]) -> NDArray[np.float32]:
     """The 64 lowest frequencies of each view of an image, (V, 64), as vectors of norm 1."""
     square = _resize(seen, VIEW)
     found = np.empty((len(VIEWS), 8, 8), dtype=np.float32)
-    for number, (flipped, y, x) in enumerate(VIEWS):
-        if flipped:  # which negates the odd horizontal frequencies
+    for number, (mirrored, y, x) in enumerate(VIEWS):
+        if mirrored:  # which negates the odd horizontal frequencies
             found[number] = found[number - len(VIEWS) // 2]
             found[number, :, 1::2] *= -1
         else:
@@ -165,13 +165,13 @@ def likeness(first: NDArray[np.uint8], second: NDArray[np.uint8], view: int) -> 
 
     The alignment is affine and maximises correlation (ECC, Evangelidis and Psarakis 2008).
     """
-    flipped, y, x = VIEWS[view]
+    mirrored, y, x = VIEWS[view]
     scale_x, scale_y = (1 - 2 * cut / VIEW for cut in (x, y))
     middle = (COMPARED - 1) / 2
     warp = np.array(
         [[scale_x, 0, middle * (1 - scale_x)], [0, scale_y, middle * (1 - scale_y)]], np.float32
     )
-    if flipped:
+    if mirrored:
         warp[0] = -scale_x, 0, middle * (1 + scale_x)
     try:
         _, found = cv2.findTransformECC(second, first, warp, cv2.MOTION_AFFINE, STEPS, WHOLE, 3)
