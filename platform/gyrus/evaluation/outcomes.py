@@ -27,8 +27,9 @@ RULE, DATASET = b"rule", b"dataset"
 class Outcomes:
     """A model's answers to N images: calibrated `probabilities` (N, K) and `distances` (N,).
 
-    `allowed` (N, K) are the classes that an image's label allows, `truth` (N,) is whether it shows
-    a tumour. `groups` and `sources` (N,) are as a `Dataset` has them.
+    `allowed` (N, K) are the classes that an image's label allows: none if it names a kind that the
+    model does not know. `truth` (N,) is whether it shows a tumour. `groups` and `sources` (N,) are
+    as a `Dataset` has them.
     """
 
     probabilities: Floats

@@ -148,8 +148,8 @@ def allowed_classes(dataset: Dataset, rule: Rule) -> Flags:
     """The classes (N, K) of a model that the label of each image allows.
 
     Labels mean what they would mean if the dataset were merged with the one that the model was
-    trained on. One that names a kind which the model does not know allows every class of its side:
-    it only says whether there is a tumour. Where both have the same classes, nothing is to tell.
+    trained on. One that names a kind which the model does not know allows none: it only says
+    whether there is a tumour. Where both have the same classes, nothing is to tell.
     """
     if dataset.classes == rule.classes:
         return dataset.allowed
@@ -159,6 +159,5 @@ def allowed_classes(dataset: Dataset, rule: Rule) -> Flags:
     for label, classes in dataset.label_classes.items():
         side = tumour == (not set(dataset.tumour_classes).isdisjoint(classes))
         named = [not set(common[label]).isdisjoint(common[name]) for name in rule.classes]
-        both = side & np.array(named)
-        allowed[label] = both if both.any() else side
+        allowed[label] = side & np.array(named)
     return np.array([allowed[label] for label in dataset.column("label")], np.bool_)
