@@ -26,6 +26,8 @@ class Metrics(BaseModel):
     """Figures of one question (is there a tumour? is it a glioma?) over some images.
 
     A figure is None where the images cannot tell: there is no AUROC without a healthy one.
+    Accuracy, where the question is a tumour, is the share of images whose likeliest class is one
+    that their label allows: of `yes`, any tumour.
     Sensitivity, specificity, precision and F1 of a tumour are those of the lower threshold: an
     image counts as found unless it is called `no_tumour` for its probability; those of a class are
     of the images of which it is the likeliest. The last four figures are those of

@@ -60,6 +60,7 @@ def model_card(card: "Card") -> str:
             _held("tumours called `no_tumour`", card.misses),
             _held("healthy images called `tumour`", card.false_alarms),
             "",
+            "Accuracy counts images whose likeliest class is one that their label allows. "
             "Sensitivity, specificity, precision and F1 of a tumour are those of the lower "
             "threshold, those of a class are of the images of which it is the likeliest. "
             "Intervals hold 95 % of bootstrap draws of groups (one patient's images, copies of an "

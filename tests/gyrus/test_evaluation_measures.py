@@ -14,7 +14,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 from gyrus.errors import InvalidDataset
 from gyrus.evaluation.folds import OUTCOMES, pool
 from gyrus.evaluation.measures import binary_figures, evaluate
-from gyrus.evaluation.outcomes import Outcomes, decisions
+from gyrus.evaluation.outcomes import Outcomes, called_right, decisions
 from gyrus.evaluation.resampling import draws
 from tests.gyrus.outcomes import CLASSES, RULE, draw_outcomes
 
@@ -137,9 +137,22 @@ def test_images_of_several_possible_classes_count_only_for_tumour_or_not() -> No
     assert found.tumour.auroc == exact.tumour.auroc
     assert found.tumour.miss_rate == exact.tumour.miss_rate
     assert found.classes["glioma"].images == 300 - vague.sum()
-    right = (outcomes.probabilities.argmax(1) == outcomes.labels)[~vague]
+
+
+def test_accuracy_is_of_all_images_as_far_as_their_labels_go() -> None:
+    allowed = {"glioma": [0], "yes": [0, 1, 3], "unknown": [], "notumor": [2]}
+    labels = ["glioma", "glioma", "yes", "yes", "unknown", "unknown", "notumor", "notumor"]
+    outcomes = replace(
+        draw_outcomes(8),
+        probabilities=np.eye(4, dtype=np.float32)[[0, 3, 1, 2, 1, 2, 2, 0]],
+        allowed=np.array([np.isin(np.arange(4), allowed[label]) for label in labels]),
+        truth=np.array(labels) != "notumor",
+    )
+    assert called_right(outcomes, RULE).tolist() == [True, False] * 4
+    found = evaluate((outcomes, RULE))
     assert found.tumour.accuracy is not None
-    assert found.tumour.accuracy.value == pytest.approx(right.mean(), abs=1e-5)
+    assert found.tumour.accuracy.value == 0.5
+    assert {name: one.images for name, one in found.classes.items()} == {"glioma": 4, "notumor": 4}
 
 
 def test_intervals_are_wider_where_few_groups_have_many_images() -> None:

@@ -8,7 +8,15 @@ from numpy.typing import NDArray
 
 from gyrus.bundle import Rule
 from gyrus.evaluation.calibration import BINS, bins_of
-from gyrus.evaluation.outcomes import Doubles, Flags, Names, Outcomes, decisions, tumour_scores
+from gyrus.evaluation.outcomes import (
+    Doubles,
+    Flags,
+    Names,
+    Outcomes,
+    called_right,
+    decisions,
+    tumour_scores,
+)
 from gyrus.evaluation.resampling import Weights, estimates, never_seen
 from gyrus.metrics import Evaluation, Metrics
 
@@ -21,13 +29,14 @@ Share = tuple[Flags, Flags]
 class _Answers:
     """Outcomes, and of each image (N,) what the rule makes of them.
 
-    That is the probability of a tumour, whether it is found, the decision, and whether the image is
-    beyond the distance limit.
+    That is the probability of a tumour, whether it is found, whether the likeliest class is right,
+    the decision, and whether the image is beyond the distance limit.
     """
 
     outcomes: Outcomes
     scores: Doubles
     called: Flags
+    right: Flags
     said: Names
     far: Flags
 
@@ -36,6 +45,7 @@ class _Answers:
             self.outcomes.of(rows),
             self.scores[rows],
             self.called[rows],
+            self.right[rows],
             self.said[rows],
             self.far[rows],
         )
@@ -45,8 +55,8 @@ def evaluate(*parts: tuple[Outcomes, Rule]) -> Evaluation:
     """All figures of a model and the rule by which it decides.
 
     Of several, such as those of folds, that are asked about different images but have the same
-    classes, the figures over all images. Images whose label allows several classes count where only
-    tumour or not is asked.
+    classes, the figures over all images. Images whose label does not say which class they are of
+    count only where tumour or not is asked.
     """
     answers = _answers(parts)
     outcomes, classes = answers.outcomes, parts[0][1].classes
@@ -68,6 +78,7 @@ def _answers(parts: Sequence[tuple[Outcomes, Rule]]) -> _Answers:
         outcomes=Outcomes.joined([outcomes for outcomes, _ in parts]),
         scores=np.concatenate(scores),
         called=np.concatenate([score >= rule.threshold for score, (_, rule) in pairs]),
+        right=np.concatenate([called_right(*part) for part in parts]),
         said=np.concatenate([decisions(*part) for part in parts]),
         far=np.concatenate([one.distances > rule.distance_limit for one, rule in parts]),
     )
@@ -109,9 +120,8 @@ def _tumour(answers: _Answers) -> Metrics:
     outcomes, said = answers.outcomes, answers.said
     truth = outcomes.truth
     everything = np.ones_like(truth)
-    right = outcomes.probabilities.argmax(1) == outcomes.labels
     shares = {
-        "accuracy": (right, outcomes.labels >= 0),
+        "accuracy": (answers.right, everything),
         "miss_rate": (said == "no_tumour", truth),
         "false_alarm_rate": (said == "tumour", ~truth),
         "uncertain": (said == "uncertain", everything),

@@ -106,6 +106,17 @@ def decisions(outcomes: Outcomes, rule: Rule) -> Names:
     return np.where(outcomes.distances > rule.distance_limit, "uncertain", said)
 
 
+def called_right(outcomes: Outcomes, rule: Rule) -> Flags:
+    """Whether the likeliest class of each image (N,) is one that its label allows.
+
+    Of a kind that the model does not know, any tumour is.
+    """
+    called = outcomes.probabilities.argmax(1)
+    named = outcomes.allowed[np.arange(len(called)), called]
+    side = np.isin(rule.classes, rule.tumour_classes)[called] == outcomes.truth
+    return np.asarray(np.where(outcomes.allowed.any(1), named, side))
+
+
 def _array(column: pa.ChunkedArray) -> NDArray[Any]:
     """A column of numbers, words or lists of numbers, each of the type that it was saved in."""
     rows = column.to_pylist()
