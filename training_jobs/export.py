@@ -69,7 +69,7 @@ def export_bundle(
         folder.mkdir()
         write_onnx(serving_function(model, temperature, space), folder / ONNX)
         model.save(folder / KERAS)
-        metrics, outcomes = measure(folder / ONNX, rule, dataset, dataset.split("test"))
+        metrics, outcomes = measure(folder / ONNX, rule, dataset, dataset.split("test"), dataset)
         card = Card(
             **rule.model_dump(),
             architecture=config.model,

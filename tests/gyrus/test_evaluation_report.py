@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from gyrus import phantom
-from gyrus.datasets import Dataset, import_folder
+from gyrus.datasets import Dataset, import_folder, merge
+from gyrus.datasets.folds import hold_out
 from gyrus.datasets.labels import known_classes
 from gyrus.errors import InvalidDataset
 from gyrus.evaluation.inference import infer
@@ -77,7 +78,7 @@ def test_pictures_that_are_no_brain_are_refused_for_their_distance(graph: Path) 
 def test_figures_of_a_whole_split_are_right(small: Dataset, graph: Path) -> None:
     limit = float(np.median(infer(graph, small.images, small.split("test"), "distance")[0]))
     rule = RULE.model_copy(update={"distance_limit": limit})
-    found, outcomes = measure(graph, rule, small, small.split("test"))
+    found, outcomes = measure(graph, rule, small, small.split("test"), small)
     assert found.heatmaps.keys() == set(small.tumour_classes)
     drawn = sum(one.images for one in found.heatmaps.values())
     assert drawn == outcomes.truth.sum()
@@ -179,3 +180,19 @@ def test_a_kind_that_the_model_does_not_know_only_says_tumour(
     assert (allowed[labels == "notumor"] == (np.array(classes) == "no")).all()
     assert not allowed[labels == "pituitary"].any()
     assert (known_classes(allowed[labels == "pituitary"]) == -1).all()
+
+
+def test_a_model_that_was_told_no_kind_is_asked_for_none(
+    small: Dataset, graph: Path, tmp_path: Path
+) -> None:
+    yes_no = other_set(small, tmp_path, [])
+    both = hold_out(merge([small, yes_no], tmp_path, "both"), "source:small", seed=0)
+    rule = RULE.model_copy(update={"distance_limit": np.inf})
+    found, outcomes = measure(graph, rule, both, both.split("test"), both)
+    assert list(found.classes) == ["notumor"]
+    assert not found.heatmaps
+    healthy = outcomes.probabilities.argmax(1) == CLASSES.index("notumor")
+    assert found.tumour.accuracy is not None
+    assert found.tumour.accuracy.value == pytest.approx(
+        np.mean(healthy != outcomes.truth), abs=1e-5
+    )

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from gyrus.bundle import Rule
 from gyrus.datasets import Dataset
 from gyrus.datasets.dataset import LEFT_OUT
-from gyrus.datasets.labels import common_classes
+from gyrus.datasets.labels import common_classes, known_classes
 from gyrus.errors import InvalidDataset
 from gyrus.evaluation.heatmaps import localisation
 from gyrus.evaluation.inference import infer
@@ -72,7 +72,7 @@ def evaluate_version(
             f"does not know: {np.sum(wanted)} are in it, and it may have learnt from all of them, "
             "or from copies."
         )
-    evaluation, _ = measure(graph, model.card, dataset, rows, progress=progress)
+    evaluation, _ = measure(graph, model.card, dataset, rows, trained, progress=progress)
     return Report(
         version=model.version,
         digest=model.digest,
@@ -90,14 +90,15 @@ def measure(
     rule: Rule,
     dataset: Dataset,
     rows: Labels,
+    trained: Dataset | None,
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Evaluation, Outcomes]:
     """Every figure of a model, whose ONNX `graph` is here, on `rows` of a dataset.
 
-    And what it says of them.
+    And what it says of them. `trained` is what it learnt from, if that is here.
     """
-    outcomes = ask(graph, rule, dataset, rows, progress=progress)
+    outcomes = ask(graph, rule, dataset, rows, trained, progress=progress)
     found = evaluate((outcomes, rule))
     if dataset.masks is not None:
         tumours = [rule.classes.index(name) for name in rule.tumour_classes]
@@ -123,16 +124,20 @@ def ask(
     rule: Rule,
     dataset: Dataset,
     rows: Labels,
+    trained: Dataset | None = None,
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> Outcomes:
-    """What a model, whose ONNX `graph` is here, says of the `rows` of a dataset."""
+    """What a model, whose ONNX `graph` is here, says of the `rows` of a dataset.
+
+    `trained` is what it learnt from, if that is here.
+    """
     outputs = ("probabilities", "distance")
     probabilities, distances = infer(graph, dataset.images, rows, *outputs, progress=progress)
     return Outcomes(
         probabilities=probabilities,
         distances=distances,
-        allowed=allowed_classes(dataset, rule)[rows],
+        allowed=allowed_classes(dataset, rule, trained)[rows],
         truth=dataset.truth[rows],
         groups=dataset.groups[rows],
         sources=dataset.sources[rows],
@@ -144,13 +149,22 @@ def split_name(split: Split, dataset: Dataset) -> str:
     return f"all of {dataset.name}" if split == "all" else f"the {split} split of {dataset.name}"
 
 
-def allowed_classes(dataset: Dataset, rule: Rule) -> Flags:
+def allowed_classes(dataset: Dataset, rule: Rule, trained: Dataset | None = None) -> Flags:
     """The classes (N, K) of a model that the label of each image allows.
 
     Labels mean what they would mean if the dataset were merged with the one that the model was
     trained on. One that names a kind which the model does not know allows none: it only says
-    whether there is a tumour. Where both have the same classes, nothing is to tell.
+    whether there is a tumour. The model knows the kinds that the training split of `trained` names:
+    none, where that only says `yes` and `no`, whatever its classes. Without `trained` it knows all.
     """
+    allowed = _merged(dataset, rule)
+    if trained is None:
+        return allowed
+    labels, learnt = known_classes(allowed), trained.labels[trained.split("train")]
+    return allowed & ((labels < 0) | np.isin(labels, learnt))[:, None]
+
+
+def _merged(dataset: Dataset, rule: Rule) -> Flags:
     if dataset.classes == rule.classes:
         return dataset.allowed
     common = common_classes([*rule.classes, *dataset.label_classes])
