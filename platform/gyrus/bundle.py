@@ -26,8 +26,9 @@ ClassName = Annotated[str, Field(min_length=1, max_length=LONGEST_CLASS)]
 class Risk(BaseModel):
     """A rate of errors: the one `asked` for, and the one that the thresholds hold.
 
-    They hold it on average over images like those of the calibration split, with so many `groups`;
-    None where they do not, because too many images would be `uncertain`.
+    It is a mean over groups, of the share of a group's images, and they hold it on average over
+    groups like the `groups` of the calibration split; None where they do not, because too many
+    images would be `uncertain`.
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -55,7 +55,8 @@ def model_card(card: "Card") -> str:
             f"{card.upper_threshold:.4f} on `tumour`; between them, and beyond a distance of "
             f"{card.distance_limit:.2f} to the training images, the answer is `uncertain`. The "
             "thresholds come from the calibration split by conformal risk control (Angelopoulos "
-            "et al. 2022):",
+            "et al. 2022). The rates that they hold are means over groups, of the share of a "
+            "group's images; those in the tables are over images:",
             "",
             _held("tumours called `no_tumour`", card.misses),
             _held("healthy images called `tumour`", card.false_alarms),
