@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gyrus.bundle import ONNX, Card
-from gyrus.evaluation.calibration import STRANGE, conformal_limit
 from gyrus.evaluation.outcomes import Outcomes, tumour_scores
 from gyrus.evaluation.report import ask
-from gyrus.evaluation.thresholds import MOST_UNCERTAIN, choose_thresholds
+from gyrus.evaluation.thresholds import MOST_UNCERTAIN, choose_thresholds, limit_distance
 from loadtests.trained import trained
 
 NAMES = ("misses", "false alarms", "uncertain", "too far")
@@ -31,7 +30,7 @@ def deal(
     chosen = np.isin(outcomes.groups, rng.permutation(groups)[: len(groups) // 2])
     one, other = outcomes.of(chosen), outcomes.of(~chosen)
     found = choose_thresholds(tumour_scores(one, card), one.truth, one.groups)
-    limit = conformal_limit(one.distances, one.groups, STRANGE)
+    limit, too_far = limit_distance(one.distances, one.groups)
     scores = tumour_scores(other, card)
     missed, alarmed = scores < found.threshold, scores >= found.upper_threshold
     rates = (
@@ -40,8 +39,7 @@ def deal(
         _rate(~missed & ~alarmed, other.groups),
         _rate(other.distances > limit, other.groups),
     )
-    strange = max(STRANGE, 1 / (len(groups) // 2 + 1))
-    held = (found.misses.held, found.false_alarms.held, MOST_UNCERTAIN, strange)
+    held = (found.misses.held, found.false_alarms.held, MOST_UNCERTAIN, too_far.held)
     return np.array(rates), np.array(held, np.float64)
 
 

@@ -14,6 +14,7 @@ CARD = Card(
     upper_threshold=0.5,
     misses=Risk(asked=0.015, held=0.015, groups=100),
     false_alarms=Risk(asked=0.05, held=0.05, groups=40),
+    too_far=Risk(asked=0.02, held=0.05, groups=19),
     temperature=1.0,
     distance_limit=10.0,
     metrics=Evaluation(

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from gyrus.bundle import KERAS, ONNX, Card, Rule, seal
 from gyrus.datasets import Dataset
-from gyrus.evaluation.calibration import STRANGE, conformal_limit, fit_temperature, softmax
+from gyrus.evaluation.calibration import fit_temperature, softmax
 from gyrus.evaluation.outcomes import Outcomes, tumour_probability
 from gyrus.evaluation.report import measure, share_refused
-from gyrus.evaluation.thresholds import choose_thresholds
+from gyrus.evaluation.thresholds import choose_thresholds, limit_distance
 from training_jobs.config import TrainConfig
 from training_jobs.gradcam import FeatureSpace, pooling_function, serving_function
 from training_jobs.models.head import HIDDEN, LOGITS
@@ -57,12 +57,13 @@ def export_bundle(
         dataset.truth[calibration],
         groups,
     )
+    limit, too_far = limit_distance(space.distances(detailed), groups)
     rule = Rule(
         classes=dataset.classes,
         tumour_classes=dataset.tumour_classes,
         threshold=thresholds.threshold,
         upper_threshold=thresholds.upper_threshold,
-        distance_limit=conformal_limit(space.distances(detailed), groups, STRANGE),
+        distance_limit=limit,
     )
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".bundle-") as part:
         folder = Path(part) / "bundle"
@@ -75,6 +76,7 @@ def export_bundle(
             architecture=config.model,
             misses=thresholds.misses,
             false_alarms=thresholds.false_alarms,
+            too_far=too_far,
             temperature=temperature,
             metrics=metrics,
             strangers_refused=share_refused(folder / ONNX, rule.distance_limit),

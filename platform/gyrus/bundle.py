@@ -69,8 +69,9 @@ class Rule(BaseModel):
 class Card(Rule):
     """What a bundle is, how it was made and how good it is.
 
-    `misses` (tumours called `no_tumour`) and `false_alarms` (healthy images called `tumour`) are
-    what the thresholds were chosen for, `metrics` what came of it on the test split.
+    `misses` (tumours called `no_tumour`), `false_alarms` (healthy images called `tumour`) and
+    `too_far` (brain images beyond the distance limit) are what the thresholds and the limit were
+    chosen for, `metrics` what came of it on the test split.
     `strangers_refused` is the share of pictures that are no brain MRI, drawn alike for every model,
     that are beyond the distance limit. `images` is split → label → images of the dataset.
     """
@@ -79,6 +80,7 @@ class Card(Rule):
     preprocessing: dict[str, Any] = Field(default_factory=lambda: dict(PREPROCESSING))
     misses: Risk
     false_alarms: Risk
+    too_far: Risk
     temperature: float
     metrics: Evaluation
     strangers_refused: float

@@ -54,12 +54,13 @@ def model_card(card: "Card") -> str:
             f"A probability of a tumour below {card.threshold:.4f} is called `no_tumour`, from "
             f"{card.upper_threshold:.4f} on `tumour`; between them, and beyond a distance of "
             f"{card.distance_limit:.2f} to the training images, the answer is `uncertain`. The "
-            "thresholds come from the calibration split by conformal risk control (Angelopoulos "
+            "three come from the calibration split by conformal risk control (Angelopoulos "
             "et al. 2022). The rates that they hold are means over groups, of the share of a "
             "group's images; those in the tables are over images:",
             "",
             _held("tumours called `no_tumour`", card.misses),
             _held("healthy images called `tumour`", card.false_alarms),
+            _held("images beyond the distance limit", card.too_far),
             "",
             "Accuracy counts images whose likeliest class is one that their label allows. "
             "Sensitivity, specificity, precision and F1 of a tumour are those of the lower "

@@ -1,4 +1,4 @@
-"""Thresholds that hold error rates."""
+"""Thresholds and a distance limit that hold error rates."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,9 @@ from gyrus.evaluation.thresholds import (
     FALSE_ALARM_ALPHA,
     MISS_ALPHA,
     MOST_UNCERTAIN,
+    STRANGE_ALPHA,
     choose_thresholds,
+    limit_distance,
 )
 
 RESPLITS = 200
@@ -144,3 +146,32 @@ def test_thresholds_keep_what_they_say_on_what_they_were_chosen_on(
             n = risk.groups
             assert (n * rate(wrong[of], groups[of]) + 1) / (n + 1) <= risk.held + 1e-9
     assert found.false_alarms.asked == FALSE_ALARM_ALPHA
+
+
+@given(st.integers(100, 2000), st.integers(0, 2**32 - 1))
+def test_at_most_one_in_fifty_lies_beyond_the_distance_limit(n: int, seed: int) -> None:
+    distances = np.random.default_rng(seed).random(n).astype(np.float32)
+    limit, risk = limit_distance(distances, np.arange(n).astype(np.str_))
+    assert risk.held == risk.asked == STRANGE_ALPHA
+    assert STRANGE_ALPHA - 2 / n < np.mean(distances > limit) <= STRANGE_ALPHA
+
+
+def slices(rng: np.random.Generator, patients: int) -> tuple[np.ndarray, np.ndarray]:
+    """Distances and patients of 1 to 19 slices each, which resemble each other."""
+    counts = rng.integers(1, 20, patients)
+    groups = np.repeat(np.arange(patients), counts)
+    own = rng.normal(size=patients)[groups]
+    return (own + rng.normal(0, 0.3, len(groups))).astype(np.float32), groups.astype(np.str_)
+
+
+@pytest.mark.parametrize("patients", [120, 20])
+def test_the_limit_holds_for_patients_that_it_was_not_set_on(patients: int) -> None:
+    rng = np.random.default_rng(0)
+    beyond = []
+    for _ in range(RESPLITS):
+        limit, risk = limit_distance(*slices(rng, patients))
+        distances, groups = slices(rng, 120)
+        beyond.append(rate(distances > limit, groups))
+    assert risk.held == max(STRANGE_ALPHA, 1 / (patients + 1))
+    assert np.mean(beyond) < risk.held + 2 * np.std(beyond) / np.sqrt(len(beyond))
+    assert np.mean(beyond) > risk.held / 2

@@ -8,3 +8,8 @@ def test_rates_that_are_held_are_told_apart_from_those_over_images() -> None:
     text = model_card(CARD)
     said = text.index("The rates that they hold are means over groups")
     assert said < text.index("- tumours called `no_tumour`: held to 0.015 (asked 0.015, 100 groups")
+
+
+def test_a_rate_that_few_groups_cannot_hold_is_told() -> None:
+    few = "held to 0.050, the least that so few groups can hold (asked 0.020, 19 groups)."
+    assert f"- images beyond the distance limit: {few}" in model_card(CARD)

@@ -1,4 +1,4 @@
-"""Thresholds that hold error rates: conformal risk control (Angelopoulos et al. 2022).
+"""Limits that hold error rates: conformal risk control (Angelopoulos et al. 2022).
 
 A rate is held to alpha if images like those of the calibration split, of patients not seen before,
 are got wrong at alpha at most, on average over calibration splits. What is exchangeable are groups,
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gyrus.bundle import Risk
-from gyrus.evaluation.outcomes import Doubles, Flags, Names
+from gyrus.evaluation.outcomes import Doubles, Flags, Floats, Names
 
 MISS_ALPHA = 0.015
 """So many tumours are called `no_tumour` at most: recall comes first."""
@@ -24,6 +24,9 @@ calibration split with 19 healthy groups can hold it.
 
 MOST_UNCERTAIN = 0.10
 """The share of images between the two thresholds at most."""
+
+STRANGE_ALPHA = 0.02
+"""So many brain images are beyond the distance limit at most: taken for none."""
 
 NEVER = 1 + 1e-6
 """Beyond every probability."""
@@ -69,6 +72,19 @@ def choose_thresholds(tumour: Doubles, truth: Flags, groups: Names) -> Threshold
         misses=Risk(asked=MISS_ALPHA, held=misses, groups=of_tumour),
         false_alarms=Risk(asked=FALSE_ALARM_ALPHA, held=held, groups=healthy),
     )
+
+
+def limit_distance(distances: Floats, groups: Names) -> tuple[float, Risk]:
+    """The distance (N,) beyond which an image is taken for no brain, and the rate that it holds.
+
+    For groups of one image it is the split-conformal quantile (Vovk et al. 2005); of too few groups
+    for the rate it is the largest distance.
+    """
+    near = -distances.astype(np.float64)
+    each, count = _group_weights(np.ones(len(groups), np.bool_), groups)
+    held = _smallest(STRANGE_ALPHA, count)
+    limit = -_largest(near, each, count, held, np.unique(near))
+    return limit, Risk(asked=STRANGE_ALPHA, held=held, groups=count)
 
 
 def _smallest(alpha: float, groups: int) -> float:
