@@ -27,8 +27,8 @@ class Risk(BaseModel):
     """A rate of errors: the one `asked` for, and the one that the thresholds hold.
 
     It is a mean over groups, of the share of a group's images, and they hold it on average over
-    groups like the `groups` of the calibration split; None where they do not, because too many
-    images would be `uncertain`.
+    groups like the `groups` of the calibration split; None where they do not, because the share of
+    `uncertain` could not be held then.
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -107,7 +107,7 @@ def model_card(card: "Card") -> str:
 
 def _held(what: str, risk: "Risk") -> str:
     if risk.held is None:
-        said = "not held, or more images would be `uncertain` than may be"
+        said = "not held, for then the share of `uncertain` could not be"
     elif risk.held > risk.asked:
         said = f"held to {risk.held:.3f}, the least that so few groups can hold"
     else:

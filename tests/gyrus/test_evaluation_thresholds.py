@@ -106,6 +106,15 @@ def test_a_band_that_is_too_wide_is_cut_and_lets_false_alarms_go() -> None:
     assert 0.05 < rate(between, groups) <= MOST_UNCERTAIN
 
 
+@pytest.mark.parametrize(("count", "uncertain"), [(8, False), (18, False), (19, True)])
+def test_very_few_groups_have_one_threshold(count: int, uncertain: bool) -> None:
+    tumour = np.linspace(0.1, 0.9, count)
+    truth = np.arange(count) % 2 == 0  # all mixed up
+    found = choose_thresholds(tumour, truth, np.arange(count).astype(np.str_))
+    assert (found.threshold < found.upper_threshold) == uncertain
+    assert found.false_alarms.held is None
+
+
 def test_a_group_counts_once_however_many_images_it_has() -> None:
     rng = np.random.default_rng(0)
     tumour = np.concatenate([rng.uniform(0.6, 1, 300), [0.1], rng.uniform(0, 0.3, 300)])

@@ -13,3 +13,9 @@ def test_rates_that_are_held_are_told_apart_from_those_over_images() -> None:
 def test_a_rate_that_few_groups_cannot_hold_is_told() -> None:
     few = "held to 0.050, the least that so few groups can hold (asked 0.020, 19 groups)."
     assert f"- images beyond the distance limit: {few}" in model_card(CARD)
+
+
+def test_false_alarms_that_are_not_held_are_told_with_the_reason() -> None:
+    given_up = CARD.false_alarms.model_copy(update={"held": None})
+    text = model_card(CARD.model_copy(update={"false_alarms": given_up}))
+    assert "not held, for then the share of `uncertain` could not be (asked 0.050" in text

@@ -48,7 +48,9 @@ def choose_thresholds(tumour: Doubles, truth: Flags, groups: Names) -> Threshold
     `threshold` holds the miss rate. Where it may hold the false alarms too, there is one threshold,
     as near to 0.5 as both allow. Else what lies between the two is `uncertain`; where that were
     more than `MOST_UNCERTAIN`, `upper_threshold` is lower, and false alarms are not held. A split
-    with too few groups holds the smallest rate that it can, 1/(groups + 1).
+    with too few groups holds the smallest rate that it can, 1/(groups + 1). Fewer than nine can
+    promise no share of `uncertain`, and one group is too much of fewer than 19: with so few there
+    is one threshold.
     """
     places = np.unique(np.append(tumour, [0, NEVER]))
     missed, of_tumour = _group_weights(truth, groups)
