@@ -1,8 +1,8 @@
 """`python -m loadtests.heatmaps`: ways to draw a heatmap, held against the masks of tumours.
 
-Prints, for each way and kind of tumour, how often a map's highest point is in the tumour or within
-15 pixels of it, and which share of the map is in it. What is served is written as forward
-operations (`training_jobs.gradcam`); here everything is differentiated by TensorFlow.
+Prints, for each way and kind of tumour, how often a map's highest point is in the tumour or near it
+(`TOLERANCE`), and which share of the map is in it. What is served is written as forward operations
+(`training_jobs.gradcam`); here everything is differentiated by TensorFlow.
 """
 
 import argparse

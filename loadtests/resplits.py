@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 from gyrus.bundle import ONNX, Card
 from gyrus.evaluation.outcomes import Outcomes, tumour_scores
 from gyrus.evaluation.report import ask
-from gyrus.evaluation.thresholds import MOST_UNCERTAIN, choose_thresholds, limit_distance
+from gyrus.evaluation.thresholds import (
+    MOST_UNCERTAIN,
+    choose_thresholds,
+    group_rate,
+    limit_distance,
+)
 from loadtests.trained import trained
 
 NAMES = ("misses", "false alarms", "uncertain", "too far")
@@ -34,10 +39,10 @@ def deal(
     scores = tumour_scores(other, card)
     missed, alarmed = scores < found.threshold, scores >= found.upper_threshold
     rates = (
-        _rate(missed[other.truth], other.groups[other.truth]),
-        _rate(alarmed[~other.truth], other.groups[~other.truth]),
-        _rate(~missed & ~alarmed, other.groups),
-        _rate(other.distances > limit, other.groups),
+        group_rate(missed[other.truth], other.groups[other.truth]),
+        group_rate(alarmed[~other.truth], other.groups[~other.truth]),
+        group_rate(~missed & ~alarmed, other.groups),
+        group_rate(other.distances > limit, other.groups),
     )
     held = (found.misses.held, found.false_alarms.held, MOST_UNCERTAIN, too_far.held)
     return np.array(rates), np.array(held, np.float64)
@@ -62,11 +67,6 @@ def main() -> int:
                 f"{asked[held_in].mean():.4f} in {len(those)} of {len(some)} deals)"
             )
     return 0
-
-
-def _rate(wrong: NDArray[np.bool_], groups: NDArray[np.str_]) -> float:
-    _, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    return float((np.bincount(inverse, wrong) / sizes).mean())
 
 
 if __name__ == "__main__":

@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict
 ROUNDED = 5
 """Decimals of a figure: more are noise."""
 
+TOLERANCE = 15
+"""A heatmap that points at most so many pixels beside a tumour hits it (Zhang et al. 2018)."""
+
 
 class Estimate(BaseModel):
     """A figure with its 95 % interval."""
@@ -68,8 +71,8 @@ class Metrics(BaseModel):
 class Localisation(BaseModel):
     """How well heatmaps find the tumours of one kind, in `images` whose masks say where those are.
 
-    `pointing` is how often a map's highest point is in the tumour or within 15 pixels of it (Zhang
-    et al. 2018), `energy` which share of the map is in the tumour (Wang et al. 2020).
+    `pointing` is how often a map's highest point is in the tumour or within `TOLERANCE` pixels of
+    it, `energy` which share of the map is in the tumour (Wang et al. 2020).
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from gyrus.metrics import Estimate, Localisation, Metrics
+from gyrus.metrics import TOLERANCE, Estimate, Localisation, Metrics
 
 if TYPE_CHECKING:
     from gyrus.bundle import Card, Risk
@@ -137,8 +137,8 @@ def _heatmaps(kinds: Mapping[str, Localisation]) -> Iterable[str]:
     if kinds:
         yield ""
         yield "Heatmaps, where masks say where the tumour is: how often the highest point is in it"
-        yield "or within 15 pixels of it (Zhang et al. 2018), and which share of the map is in it"
-        yield "(Wang et al. 2020):"
+        yield f"or within {TOLERANCE} pixels of it (Zhang et al. 2018), and which share of the map"
+        yield "is in it (Wang et al. 2020):"
         yield from ("", "| tumour | images | pointing | energy |", "|---|---|---|---|")
     for name, one in kinds.items():
         yield f"| {name} | {one.images} | {one.pointing.describe()} | {one.energy.describe()} |"

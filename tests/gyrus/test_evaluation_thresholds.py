@@ -13,6 +13,7 @@ from gyrus.evaluation.thresholds import (
     MOST_UNCERTAIN,
     STRANGE_ALPHA,
     choose_thresholds,
+    group_rate,
     limit_distance,
 )
 
@@ -31,12 +32,6 @@ def draw(
     return probability, truth, np.repeat(np.arange(groups), sizes).astype(np.str_)
 
 
-def rate(wrong: np.ndarray, groups: np.ndarray) -> float:
-    """The mean over groups of the share that is wrong."""
-    _, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    return float(np.mean(np.bincount(inverse, wrong) / sizes))
-
-
 @pytest.mark.parametrize(
     ("pool", "calibration", "skill"),
     [(900, 300, 2.5), (900, 300, 1.9), (400, 100, 2.2), (200, 40, 2.5), (900, 300, 4.0)],
@@ -51,11 +46,11 @@ def test_both_rates_are_held_over_many_resplits(pool: int, calibration: int, ski
         found = choose_thresholds(tumour[calibrates], truth[calibrates], groups[calibrates])
         p, t, g = tumour[~calibrates], truth[~calibrates], groups[~calibrates]
         between = (p >= found.threshold) & (p < found.upper_threshold)
-        uncertain.append(rate(between, g) - MOST_UNCERTAIN)
+        uncertain.append(group_rate(between, g) - MOST_UNCERTAIN)
         assert found.misses.held is not None
-        misses.append(rate((p < found.threshold)[t], g[t]) - found.misses.held)
+        misses.append(group_rate((p < found.threshold)[t], g[t]) - found.misses.held)
         if found.false_alarms.held is not None:
-            alarmed = rate((p >= found.upper_threshold)[~t], g[~t])
+            alarmed = group_rate((p >= found.upper_threshold)[~t], g[~t])
             alarms.append(alarmed - found.false_alarms.held)
     assert len(alarms) > RESPLITS / 2
     for excess in (misses, alarms, uncertain):
@@ -103,7 +98,7 @@ def test_a_band_that_is_too_wide_is_cut_and_lets_false_alarms_go() -> None:
     found = choose_thresholds(tumour, truth, groups)
     assert (found.misses.held, found.false_alarms.held) == (MISS_ALPHA, None)
     between = (tumour >= found.threshold) & (tumour < found.upper_threshold)
-    assert 0.05 < rate(between, groups) <= MOST_UNCERTAIN
+    assert 0.05 < group_rate(between, groups) <= MOST_UNCERTAIN
 
 
 @pytest.mark.parametrize(("count", "uncertain"), [(8, False), (18, False), (19, True)])
@@ -153,7 +148,7 @@ def test_thresholds_keep_what_they_say_on_what_they_were_chosen_on(
         assert risk.groups == len(set(groups[of].tolist()))
         if risk.groups and risk.held is not None:
             n = risk.groups
-            assert (n * rate(wrong[of], groups[of]) + 1) / (n + 1) <= risk.held + 1e-9
+            assert (n * group_rate(wrong[of], groups[of]) + 1) / (n + 1) <= risk.held + 1e-9
     assert found.false_alarms.asked == FALSE_ALARM_ALPHA
 
 
@@ -180,7 +175,7 @@ def test_the_limit_holds_for_patients_that_it_was_not_set_on(patients: int) -> N
     for _ in range(RESPLITS):
         limit, risk = limit_distance(*slices(rng, patients))
         distances, groups = slices(rng, 120)
-        beyond.append(rate(distances > limit, groups))
+        beyond.append(group_rate(distances > limit, groups))
     assert risk.held == max(STRANGE_ALPHA, 1 / (patients + 1))
     assert np.mean(beyond) < risk.held + 2 * np.std(beyond) / np.sqrt(len(beyond))
     assert np.mean(beyond) > risk.held / 2

@@ -13,13 +13,10 @@ from numpy.typing import NDArray
 
 from gyrus.evaluation.outcomes import Floats, Labels, Names
 from gyrus.evaluation.resampling import Weights, estimates, never_seen
-from gyrus.metrics import Localisation
+from gyrus.metrics import TOLERANCE, Localisation
 
 Mask = NDArray[np.uint8]
 """(rows, columns), of 0 and 1."""
-
-TOLERANCE = 15
-"""So many pixels beside the tumour still are a hit, as in the paper's game."""
 
 
 def points(one: Floats, mask: Mask, tolerance: int = TOLERANCE) -> bool:

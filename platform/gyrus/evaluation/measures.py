@@ -41,14 +41,8 @@ class _Answers:
     far: Flags
 
     def of(self, rows: Flags) -> "_Answers":
-        return _Answers(
-            self.outcomes.of(rows),
-            self.scores[rows],
-            self.called[rows],
-            self.right[rows],
-            self.said[rows],
-            self.far[rows],
-        )
+        outcomes, *columns = vars(self).values()
+        return _Answers(outcomes.of(rows), *(column[rows] for column in columns))
 
 
 def evaluate(*parts: tuple[Outcomes, Rule]) -> Evaluation:

@@ -1,7 +1,7 @@
 """What a model says of images, beside what is true of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -72,19 +72,12 @@ class Outcomes:
     @classmethod
     def joined(cls, parts: Sequence["Outcomes"]) -> "Outcomes":
         """Those of several models or images, one after the other."""
-        names = [field.name for field in fields(cls)]
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+        columns = zip(*(vars(part).values() for part in parts), strict=True)
+        return cls(*(np.concatenate(column) for column in columns))
 
     def of(self, rows: Flags | Labels) -> "Outcomes":
         """Some of them."""
-        return Outcomes(
-            self.probabilities[rows],
-            self.distances[rows],
-            self.allowed[rows],
-            self.truth[rows],
-            self.groups[rows],
-            self.sources[rows],
-        )
+        return Outcomes(*(column[rows] for column in vars(self).values()))
 
 
 def tumour_probability(probabilities: Floats, tumour_indices: Sequence[int]) -> Doubles:

@@ -1,6 +1,6 @@
 """Pictures of how a run went, and of how good its model is on some images."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,6 @@ from gyrus.plots import PlotName
 from gyrus.progress import Progress
 
 DPI = 120
-TUMOUR = "tumour or not"
 
 
 def draw_plots(folder: Path, epochs: list[Progress], outcomes: Outcomes, card: Card) -> None:
@@ -60,10 +59,8 @@ def roc(outcomes: Outcomes, card: Card) -> Figure:
     """Sensitivity against 1 - specificity: tumour or not, and each class against the rest."""
     figure, at = _square()
     at.plot([0, 1], [0, 1], color="grey", linestyle=":")
-    for name, (truth, values, groups) in _questions(outcomes, card).items():
-        metrics = card.metrics.tumour if name == TUMOUR else card.metrics.classes.get(name)
-        if metrics and metrics.auroc:
-            _draw(at, roc_curve(truth, values, groups), f"{name}, AUROC {metrics.auroc.value:.3f}")
+    for label, images in _questions(outcomes, card, "auroc"):
+        _draw(at, roc_curve(*images), label)
     at.set(xlabel="1 - specificity", ylabel="sensitivity")
     if len(at.lines) > 1:
         at.legend(loc="lower right", fontsize="small")
@@ -73,11 +70,8 @@ def roc(outcomes: Outcomes, card: Card) -> Figure:
 def precision_recall(outcomes: Outcomes, card: Card) -> Figure:
     """Precision against sensitivity: tumour or not, and each class against the rest."""
     figure, at = _square()
-    for name, (truth, values, groups) in _questions(outcomes, card).items():
-        metrics = card.metrics.tumour if name == TUMOUR else card.metrics.classes.get(name)
-        if metrics and metrics.auprc:
-            curve = precision_recall_curve(truth, values, groups)
-            _draw(at, curve, f"{name}, AUPRC {metrics.auprc.value:.3f}")
+    for label, images in _questions(outcomes, card, "auprc"):
+        _draw(at, precision_recall_curve(*images), label)
     at.set(xlabel="sensitivity", ylabel="precision", ylim=(0, 1.02))
     if at.lines:
         at.legend(loc="lower left", fontsize="small")
@@ -135,14 +129,20 @@ def scores(outcomes: Outcomes, rule: Rule) -> Figure:
     return figure
 
 
-def _questions(outcomes: Outcomes, rule: Rule) -> dict[str, tuple[Flags, Doubles, Names]]:
-    """Truth, probability and group of the images, for each question that the plots ask."""
+def _questions(
+    outcomes: Outcomes, card: Card, area: str
+) -> Iterator[tuple[str, tuple[Flags, Doubles, Names]]]:
+    """Each question whose `area` under a curve is known: truth, probability and group of images."""
     known = outcomes.of(outcomes.labels >= 0)
-    questions = {TUMOUR: (outcomes.truth, tumour_scores(outcomes, rule), outcomes.groups)}
-    for index, name in enumerate(rule.classes):
+    tumour = outcomes.truth, tumour_scores(outcomes, card), outcomes.groups
+    questions = [("tumour or not", card.metrics.tumour, tumour)]
+    for name, metrics in card.metrics.classes.items():
+        index = card.classes.index(name)
         values = known.probabilities[:, index].astype(np.float64)
-        questions[name] = (known.labels == index, values, known.groups)
-    return questions
+        questions.append((name, metrics, (known.labels == index, values, known.groups)))
+    for name, metrics, images in questions:
+        if one := metrics.estimates().get(area):
+            yield f"{name}, {area.upper()} {one.value:.3f}", images
 
 
 def _draw(at: Axes, curve: Curve, label: str) -> None:

@@ -89,6 +89,12 @@ def limit_distance(distances: Floats, groups: Names) -> tuple[float, Risk]:
     return limit, Risk(asked=STRANGE_ALPHA, held=held, groups=count)
 
 
+def group_rate(wrong: Flags, groups: Names) -> float:
+    """The rate that is held: the mean over groups of the share of a group's images (N,)."""
+    each, count = _group_weights(np.ones_like(wrong), groups)
+    return float(each @ wrong / count)
+
+
 def _smallest(alpha: float, groups: int) -> float:
     """The rate that so many groups can hold, if not `alpha`."""
     return max(alpha, 1 / (groups + 1))
