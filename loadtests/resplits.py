@@ -48,6 +48,18 @@ def deal(
     return np.array(rates), np.array(held, np.float64)
 
 
+def describe(rates: NDArray[np.float64], held: NDArray[np.float64]) -> str:
+    """The rates of deals for people, of those in which one was held.
+
+    All deals are of the same groups, so a mean over them is not known better for more of them.
+    """
+    those = np.isfinite(held)
+    return (
+        f"{rates[those].mean():.4f} (standard deviation over deals {rates[those].std():.4f}; held "
+        f"to {held[those].mean():.4f} in {those.sum()} of {len(rates)})"
+    )
+
+
 def main() -> int:
     """Deal and print; 2 when there is nothing to deal."""
     parser = argparse.ArgumentParser(prog="python -m loadtests.resplits", description=__doc__)
@@ -59,13 +71,8 @@ def main() -> int:
     deals = [deal(outcomes, card, rng) for _ in range(given.deals)]
     rates, held = (np.stack(part) for part in zip(*deals, strict=True))
     for name, some, asked in zip(NAMES, rates.T, held.T, strict=True):
-        held_in = np.isfinite(asked)
-        if held_in.any():
-            those = some[held_in]
-            print(
-                f"{name:<13} {those.mean():.4f} ± {those.std() / np.sqrt(len(those)):.4f} (held to "
-                f"{asked[held_in].mean():.4f} in {len(those)} of {len(some)} deals)"
-            )
+        if np.isfinite(asked).any():
+            print(f"{name:<13} {describe(some, asked)}")
     return 0
 
 
