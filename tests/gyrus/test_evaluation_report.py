@@ -97,13 +97,11 @@ def test_a_model_is_evaluated_on_the_test_split_of_its_own_dataset(
         model, graph, small, small, progress=lambda done, of: told.append((done, of))
     )
     test = small.split("test")
-    assert (report.seen, report.evaluation.tumour.images) == (0, len(test))
+    assert report.seen == len(small.images) - len(test)
+    assert report.evaluation.tumour.images == len(test)
     assert report.evaluation.tumour.groups == len(set(small.groups[test].tolist()))
     assert list(report.evaluation.classes) == CLASSES
     assert told[-1] == (len(test), len(test))
-    everything = evaluate_version(model, graph, small, small, split="all")
-    assert everything.seen == len(small.images) - len(test)
-    assert everything.evaluation == report.evaluation
 
 
 def test_copies_of_what_a_model_learnt_from_are_left_out(
@@ -117,10 +115,10 @@ def test_copies_of_what_a_model_learnt_from_are_left_out(
     assert {name for name in sources[known] if "old" in name} == {
         name for name in sources if any(f"old{row}." in name for row in learnt)
     }
-    report = evaluate_version(model, graph, other, small, split="all")
+    report = evaluate_version(model, graph, other, small)
     assert report.seen == known.sum() >= len(learnt)
     assert report.evaluation.tumour.images == (~known).sum()
-    unchecked = evaluate_version(model, graph, other, None, split="all")
+    unchecked = evaluate_version(model, graph, other, None)
     assert (unchecked.seen, unchecked.evaluation.tumour.images) == (None, len(other.images))
 
 
@@ -136,7 +134,7 @@ def test_other_slices_of_patients_that_a_model_learnt_from_are_left_out(
 def test_where_no_image_is_left_nothing_is_evaluated(small: Dataset, graph: Path) -> None:
     learnt = small.resplit(["train"] * len(small.images))
     with pytest.raises(InvalidDataset, match="no image is left"):
-        evaluate_version(trained_on(small), graph, learnt, small)
+        evaluate_version(trained_on(small), graph, learnt, learnt)
 
 
 def test_what_a_model_was_trained_on_is_found_by_its_digest(small: Dataset, tmp_path: Path) -> None:
@@ -157,7 +155,7 @@ def test_coarse_labels_say_tumour_or_not_only(small: Dataset, graph: Path, tmp_p
     tumours = np.array(CLASSES) != "notumor"
     yes = np.array(other.column("label")) == "yes"
     assert (allowed[yes] == tumours).all() and (allowed[~yes] == ~tumours).all()
-    found = evaluate_version(trained_on(small), graph, other, small, split="all").evaluation
+    found = evaluate_version(trained_on(small), graph, other, small).evaluation
     assert found.tumour.auroc is not None
     assert list(found.classes) == ["notumor"]
 

@@ -1,6 +1,6 @@
 """`gyrus evaluate`."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,10 +17,6 @@ COLUMNS = ("sensitivity", "specificity", "auroc")
 def evaluate(
     version: Annotated[int, typer.Argument(help="The model's version; see `models list`.")],
     dataset: Annotated[str, typer.Option(help="The dataset's name; see `data list`.")],
-    split: Annotated[
-        Literal["test", "all"],
-        typer.Option(help="Its test split, or all that the model does not know."),
-    ] = "test",
     unchecked: Annotated[
         bool,
         typer.Option("--unchecked", help="Also if what the model learnt from is not here."),
@@ -28,7 +24,7 @@ def evaluate(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say how good a model is on a dataset; images that it may have learnt from are left out."""
+    """Say how good a model is on all of a dataset, but for images that it may have learnt from."""
     from rich.console import Console
 
     from gyrus.bundle import ONNX
@@ -58,7 +54,6 @@ def evaluate(
             bundle / ONNX,
             opened,
             trained,
-            split=split,
             progress=lambda done, of: display.count("Evaluating", done, of),
         )
     for line in _warnings(report):
@@ -86,8 +81,8 @@ def _warnings(report: "Report") -> list[str]:
 def _show(report: "Report") -> None:
     tumour = report.evaluation.tumour
     print(
-        f"Model version {report.version} ({report.architecture}) on {report.dataset}, "
-        f"{report.split}: {tumour.images} images in {tumour.groups} groups"
+        f"Model version {report.version} ({report.architecture}) on {report.dataset}: "
+        f"{tumour.images} images in {tumour.groups} groups"
     )
     for name, one in tumour.estimates().items():
         print(f"  {name:<18} {one.describe()}")

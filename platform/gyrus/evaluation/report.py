@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel
@@ -22,8 +21,6 @@ from gyrus.metrics import ROUNDED, Evaluation
 from gyrus.phantom.strangers import strangers
 from gyrus.registry import ModelVersion
 
-Split = Literal["test", "all"]
-
 STRANGERS = 270
 """So many drawn pictures that are no brain are tried."""
 
@@ -40,7 +37,6 @@ class Report(BaseModel):
     architecture: str
     dataset: str
     dataset_digest: str
-    split: Split
     seen: int | None
     evaluation: Evaluation
 
@@ -51,26 +47,24 @@ def evaluate_version(
     dataset: Dataset,
     trained: Dataset | None,
     *,
-    split: Split = "test",
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Evaluate a model, whose ONNX `graph` is here, on a split of a dataset, or on `all` of it.
+    """Evaluate a model, whose ONNX `graph` is here, on all of a dataset that it does not know.
 
-    `trained` is what the model learnt from: images that it may know are left out. None says that
-    nobody looks. `progress` gets how many images are done, of how many.
+    `trained` is what the model learnt from: images that it may know are left out, of that very
+    dataset all but the test split. None says that nobody looks. `progress` gets how many images are
+    done, of how many.
 
     Raises:
         InvalidDataset: no image is left.
     """
-    splits = np.array(dataset.column("split"))
-    wanted = splits != LEFT_OUT if split == "all" else splits == split
+    wanted = np.array(dataset.column("split")) != LEFT_OUT
     known = np.zeros_like(wanted) if trained is None else seen(dataset, trained)
     rows = np.flatnonzero(wanted & ~known)
     if not len(rows):
         raise InvalidDataset(
-            f"Of {split_name(split, dataset)} no image is left that model version {model.version} "
-            f"does not know: {np.sum(wanted)} are in it, and it may have learnt from all of them, "
-            "or from copies."
+            f"Of {dataset.name} no image is left that model version {model.version} does not know: "
+            f"{np.sum(wanted)} are in it, and it may have learnt from all of them, or from copies."
         )
     evaluation, _ = measure(graph, model.card, dataset, rows, trained, progress=progress)
     return Report(
@@ -79,7 +73,6 @@ def evaluate_version(
         architecture=model.card.architecture,
         dataset=dataset.name,
         dataset_digest=dataset.digest,
-        split=split,
         seen=None if trained is None else int(np.sum(wanted & known)),
         evaluation=evaluation,
     )
@@ -142,11 +135,6 @@ def ask(
         groups=dataset.groups[rows],
         sources=dataset.sources[rows],
     )
-
-
-def split_name(split: Split, dataset: Dataset) -> str:
-    """What people call a split of a dataset."""
-    return f"all of {dataset.name}" if split == "all" else f"the {split} split of {dataset.name}"
 
 
 def allowed_classes(dataset: Dataset, rule: Rule, trained: Dataset | None = None) -> Flags:
