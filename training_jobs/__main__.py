@@ -25,6 +25,7 @@ from pydantic import ValidationError
 from gyrus.addresses import address, room
 from gyrus.errors import Conflict, GyrusError, InputError, NotFound, StorageFull
 from gyrus.progress import Progress
+from gyrus.recipe import wrong_option
 from training_jobs.config import TrainConfig
 
 BAD_INPUT = 2
@@ -81,9 +82,7 @@ def main(arguments: Sequence[str] | None, lines: TextIO) -> int:
         if not execute(begun or prepare(config), tell, resumed=begun is not None):
             return STOPPED
     except ValidationError as error:
-        wrong = error.errors()[0]
-        where = "".join(f"--{name}: ".replace("_", "-") for name in wrong["loc"])
-        return fail(f"{where}{wrong['msg']}", BAD_INPUT)
+        return fail(wrong_option(error), BAD_INPUT)
     except (InputError, NotFound, Conflict) as error:
         return fail(error.detail, BAD_INPUT)
     except GyrusError as error:

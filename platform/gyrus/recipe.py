@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 Architecture = Literal["cnn", "mobilenetv2", "resnet50"]
 Precision = Literal["auto", "float32", "mixed_bfloat16"]
@@ -16,6 +16,9 @@ A run with a fold tests on it, trains on the rest, and registers no model; empty
 
 NAMED_WEIGHTS = frozenset({"none", "imagenet"})
 """What `weights` may be beside a file."""
+
+OUR_OWN = "Value error, "
+"""What pydantic puts before the words of a check of ours."""
 
 RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 
@@ -62,3 +65,10 @@ class Recipe(BaseModel):
     def fewest_workers(self) -> int:
         """With so many workers the run goes on."""
         return self.min_workers or self.workers
+
+
+def wrong_option(error: ValidationError) -> str:
+    """What is wrong with a recipe, and by which option in a terminal, if by one alone."""
+    wrong = error.errors()[0]
+    where = "".join(f"--{part}: ".replace("_", "-") for part in wrong["loc"])
+    return where + wrong["msg"].removeprefix(OUR_OWN)

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from gyrus.cli import bootstrap, data, evaluate, jobs, models, predict, running, train
 from gyrus.errors import GyrusError, InputError
+from gyrus.recipe import OUR_OWN
 from gyrus.settings import PlatformSettings
 
 app = typer.Typer(
@@ -55,7 +56,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         name = "_".join(str(part) for part in wrong["loc"])
         if error.title == PlatformSettings.__name__:
             name = f"GYRUS_{name.upper()}"
-        message, code = f"{name}: {wrong['msg']}", BAD_INPUT
+        said = wrong["msg"].removeprefix(OUR_OWN)
+        message, code = f"{name}: {said}" if name else said, BAD_INPUT
     except OSError as error:
         message, code = f"{error.filename or 'The system'}: {error.strerror or error}", 1
     except (KeyboardInterrupt, typer.Abort):

@@ -13,7 +13,7 @@ from gyrus.cli.folds import folds_of, run_folds
 from gyrus.cli.jobs import launcher, show_progress
 from gyrus.cli.options import Home, print_json
 from gyrus.errors import Conflict, InputError
-from gyrus.recipe import NAMED_WEIGHTS, Architecture, Precision
+from gyrus.recipe import NAMED_WEIGHTS, Architecture, Precision, wrong_option
 
 if TYPE_CHECKING:
     from gyrus.launch.jobs import Job
@@ -106,9 +106,9 @@ def train(
         try:
             request = TrainingRequest.model_validate({"run": name, "dataset": dataset, **given})
         except ValidationError as error:
-            wrong = error.errors()[0]
-            where = "".join(f"--{part}: ".replace("_", "-") for part in wrong["loc"])
-            raise InputError(f"{where}{wrong['msg']}") from error
+            # Both numbers of workers are one option here.
+            said = wrong_option(error).replace("--min-workers", "--workers")
+            raise InputError(said) from error
         folder = trainings.home / "datasets" / dataset
         if folds or by_source:
             if detach:
