@@ -17,6 +17,7 @@ from gyrus.launch.ports import pick_ports
 from gyrus.registry import Registry
 from gyrus.settings import PlatformSettings
 from tests.bundles import make_bundle
+from tests.disk import full_disk
 
 
 def lines(text: str) -> list[str]:
@@ -127,6 +128,27 @@ def test_a_generated_dataset_is_listed(tmp_path: Path, capsys: pytest.CaptureFix
     shutil.copytree(tmp_path / "datasets" / "few", tmp_path / "datasets" / "copy")
     assert run(["data", "list", "--json", *home]) == 0
     assert [row["name"] for row in json.loads(capsys.readouterr().out)] == ["copy", "few"]
+
+
+def test_a_full_disk_leaves_the_page_that_was_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = ["--home", str(tmp_path)]
+    few = ["--patients", "20", "--slices", "1", "--name", "few"]
+    assert run(["data", "generate", *few, *home]) == 0
+    page = tmp_path / "pages" / "page.html"
+    page.parent.mkdir()
+    page.write_text("the page before")
+    command = ["data", "report", "few", "--output", str(page), *home]
+    with full_disk(20_000):
+        assert run(command) == 1
+    assert page.read_text() == "the page before"
+    assert run(command) == 0
+    assert page.read_text().startswith("<!doctype html>")
+    assert page.stat().st_mode & 0o044
+    assert list(page.parent.iterdir()) == [page]
+    assert run(["data", "report", "few", "--output", "/dev/null", *home]) == 2
+    assert "/dev/null cannot be written" in capsys.readouterr().err
 
 
 def test_trainings_without_any(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

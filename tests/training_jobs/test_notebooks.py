@@ -7,6 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
 NOTEBOOKS = Path(__file__).parents[2] / "training_jobs" / "notebooks"
@@ -72,6 +73,11 @@ def test_an_evaluation_is_read(trained: NotebookNode, home: Path) -> None:
     assert len(shown(book, "image/png")) == 1 + 4  # the histogram, and hits and misses
     assert "## Intended use" in shown(book, "text/markdown")[-1]
     assert not warnings(book)
+
+
+def test_without_a_model_the_reader_is_told_to_train_one(tmp_path: Path) -> None:
+    with pytest.raises(CellExecutionError, match=r"no model yet: train one with 2_train\.ipynb"):
+        executed("3_evaluate", tmp_path)
 
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)

@@ -120,14 +120,16 @@ def report(
     from gyrus.datasets import Dataset
     from gyrus.datasets.report import report_on
     from gyrus.datasets.report_page import render
+    from gyrus.launch.files import write_whole
 
     dataset = Dataset.open(settings_of(home).datasets / name)
     page = output or Path(f"{name}-report.html")
-    if not page.parent.is_dir() or not os.access(page.parent, os.W_OK):
+    special = page.exists() and not page.is_file()
+    if special or not page.parent.is_dir() or not os.access(page.parent, os.W_OK):
         raise InputError(f"{page} cannot be written: name a file in a folder that is yours.")
     with nullcontext() if as_json else Display() as display:
         found = report_on(dataset, display.stage if display else None)
-    page.write_text(render(found, dataset), encoding="utf-8")
+    write_whole(page, render(found, dataset), mode=0o666)
     if as_json:
         print_json({**found.model_dump(), "page": page})
     else:
