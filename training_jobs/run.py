@@ -7,6 +7,7 @@ from pathlib import Path
 from upath import UPath
 
 from gyrus.addresses import address, local, reached, room, upload
+from gyrus.bundle import ONNX
 from gyrus.datasets import Dataset, open_dataset
 from gyrus.datasets.trainable import check_trainable
 from gyrus.errors import Conflict, InputError, NotFound
@@ -148,7 +149,7 @@ def execute(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: b
             metrics=card.metrics.flat(),
         )
         tell(evaluation)
-        draw_plots(plots, state.history, outcomes, card)
+        draw_plots(plots, state.history, outcomes, card, bundle / ONNX, dataset)
         upload(plots, config.folder / PLOTS)
         if config.fold:
             outcomes.save(plots / OUTCOMES, card, dataset.digest)

@@ -7,7 +7,9 @@ from typing import Literal, get_args
 from gyrus.errors import NotFound, Unavailable
 from gyrus.registry import MODEL
 
-PlotName = Literal["curves", "roc", "precision_recall", "confusion", "reliability", "scores"]
+PlotName = Literal[
+    "curves", "roc", "precision_recall", "confusion", "reliability", "scores", "heatmaps"
+]
 NAMES: tuple[PlotName, ...] = get_args(PlotName)
 FOLDER = "plots"
 """The folder of pictures in a run's folder, and among the artifacts of its MLflow run."""

@@ -7,15 +7,29 @@ import cv2
 import numpy as np
 import pytest
 
+from gyrus import phantom
 from gyrus.bundle import Card
+from gyrus.datasets import Dataset
 from gyrus.evaluation.bands import GRID, precision_recall_curve, roc_curve
 from gyrus.evaluation.calibration import softmax
+from gyrus.evaluation.inference import infer
 from gyrus.evaluation.measures import evaluate
 from gyrus.evaluation.outcomes import Outcomes
-from gyrus.evaluation.plots import confusion, curves, draw_plots, reliability, roc, scores
+from gyrus.evaluation.plots import (
+    SHOWN,
+    confusion,
+    curves,
+    draw_plots,
+    heatmaps,
+    reliability,
+    roc,
+    scores,
+)
+from gyrus.evaluation.report import ask
 from gyrus.plots import NAMES
 from gyrus.progress import Progress
 from tests.bundles import CARD
+from tests.graphs import write_graph
 from tests.gyrus.outcomes import CLASSES, RULE, draw_outcomes
 
 
@@ -28,10 +42,25 @@ def card_of(outcomes: Outcomes) -> Card:
     return Card.model_validate({**CARD.model_dump(), **given})
 
 
-def test_every_plot_is_a_picture_with_something_on_it(tmp_path: Path) -> None:
-    outcomes = draw_outcomes(80)
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    folder: Path = tmp_path_factory.mktemp("datasets")
+    return phantom.generate(folder, name="small", patients=32, slices=2, seed=5)
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path: Path = tmp_path_factory.mktemp("graph") / "model.onnx"
+    write_graph(path)
+    return path
+
+
+def test_every_plot_is_a_picture_with_something_on_it(
+    small: Dataset, graph: Path, tmp_path: Path
+) -> None:
+    outcomes = ask(graph, RULE, small, small.split("test"))
     epochs = [epoch(number, loss=1 / number, val_auroc=0.8) for number in (1, 2, 3)]
-    draw_plots(tmp_path / "plots", epochs, outcomes, card_of(outcomes))
+    draw_plots(tmp_path / "plots", epochs, outcomes, card_of(outcomes), graph, small)
     assert {path.stem for path in (tmp_path / "plots").iterdir()} == set(NAMES)
     for path in (tmp_path / "plots").iterdir():
         picture = cv2.imread(str(path))
@@ -97,3 +126,30 @@ def test_scores_are_shown_with_the_thresholds() -> None:
     outcomes = draw_outcomes(50)
     axes = scores(outcomes, card_of(outcomes)).axes[0]
     assert [line.get_xdata()[0] for line in axes.lines] == [0.3, 0.6]
+
+
+@pytest.mark.parametrize("misses", [0, 1, 20])
+def test_hits_and_misses_are_shown_under_the_heatmap_of_what_was_said(
+    small: Dataset, graph: Path, misses: int
+) -> None:
+    rows = np.arange(40)  # two slices of each of twenty patients
+    called = small.labels[rows].copy()
+    called[:misses] = (called[:misses] + 1) % 4
+    outcomes = replace(
+        ask(graph, RULE, small, rows), probabilities=0.9 * np.eye(4, dtype=np.float32)[called]
+    )
+    figure = heatmaps(outcomes, RULE, graph, small, rows)
+    hits, missed = figure.subfigs
+    for part, count, right in ((hits, 40 - misses, True), (missed, misses, False)):
+        assert f"{count} of 40 images" in part.get_suptitle()
+        shown = [at for at in part.axes if at.images]
+        assert len(shown) == min(SHOWN, (count + 1) // 2)
+        for at in shown:
+            label, said = at.get_title().split("\n")
+            image, over = (one.get_array() for one in at.images)
+            [row] = np.flatnonzero((small.images[rows] == image).all((1, 2)))
+            assert label == small.column("label")[row]
+            assert said == f"called {CLASSES[called[row]]}, 0.90"
+            assert (called[row] == small.labels[row]) == right
+            [maps] = infer(graph, small.images, rows[[row]], "cam")
+            assert np.array_equal(over, maps[0, called[row]])

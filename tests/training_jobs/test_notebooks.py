@@ -61,7 +61,7 @@ def test_a_dataset_is_explored(home: Path) -> None:
 @pytest.mark.ray
 @pytest.mark.timeout(900)
 def test_a_model_is_trained(trained: NotebookNode) -> None:
-    assert len(shown(trained, "image/png")) == 1 + 6  # the live curve, and the plots
+    assert len(shown(trained, "image/png")) == 1 + 7  # the live curve, and the plots
     assert "('succeeded', 1)" in shown(trained, "text/plain")
     assert not warnings(trained)
 

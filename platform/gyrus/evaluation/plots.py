@@ -9,19 +9,40 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from gyrus.bundle import Card, Rule
+from gyrus.datasets import Dataset
 from gyrus.evaluation.bands import GRID, Curve, precision_recall_curve, roc_curve
 from gyrus.evaluation.calibration import BINS, bins_of
-from gyrus.evaluation.outcomes import Doubles, Flags, Names, Outcomes, tumour_scores
+from gyrus.evaluation.inference import infer
+from gyrus.evaluation.outcomes import (
+    Doubles,
+    Flags,
+    Labels,
+    Names,
+    Outcomes,
+    called_right,
+    tumour_scores,
+)
 from gyrus.plots import PlotName
 from gyrus.progress import Progress
 
 DPI = 120
 
+SHOWN = 6
+"""So many hits, and so many misses, are shown at most."""
 
-def draw_plots(folder: Path, epochs: list[Progress], outcomes: Outcomes, card: Card) -> None:
+
+def draw_plots(
+    folder: Path,
+    epochs: list[Progress],
+    outcomes: Outcomes,
+    card: Card,
+    graph: Path,
+    dataset: Dataset,
+) -> None:
     """Write one PNG a `PlotName` into `folder`.
 
-    `epochs` are the run's events of kind `epoch`, `outcomes` what `card.metrics` was made of.
+    `epochs` are the run's events of kind `epoch`, `outcomes` what `card.metrics` was made of: what
+    the ONNX `graph` says of the test split of `dataset`.
     """
     folder.mkdir(exist_ok=True)
     figures: Mapping[PlotName, Figure] = {
@@ -31,6 +52,7 @@ def draw_plots(folder: Path, epochs: list[Progress], outcomes: Outcomes, card: C
         "confusion": confusion(outcomes, card.classes),
         "reliability": reliability(outcomes, card),
         "scores": scores(outcomes, card),
+        "heatmaps": heatmaps(outcomes, card, graph, dataset, dataset.split("test")),
     }
     for name, figure in figures.items():
         figure.savefig(folder / f"{name}.png", dpi=DPI)
@@ -127,6 +149,48 @@ def scores(outcomes: Outcomes, rule: Rule) -> Figure:
     at.set(xlabel="probability of a tumour", ylabel="images", xlim=(-0.01, 1.01), yscale="log")
     at.legend(loc="upper center", fontsize="small")
     return figure
+
+
+def heatmaps(outcomes: Outcomes, rule: Rule, graph: Path, dataset: Dataset, rows: Labels) -> Figure:
+    """Some hits and misses among `rows`, each under the heatmap of its likeliest class."""
+    right, said = called_right(outcomes, rule), outcomes.probabilities.argmax(1)
+    labels = np.array(dataset.column("label"))[rows]
+    sides = {"hits": right, "misses": ~right}
+    chosen = [_spread(which, labels, outcomes.groups) for which in sides.values()]
+    places = np.concatenate(chosen)
+    [maps] = infer(graph, dataset.images, rows[places], "cam")
+    map_of = dict(zip(places.tolist(), maps, strict=True))
+    figure = Figure(figsize=(8.4, 3.8), layout="constrained")
+    halves = figure.subfigures(2, squeeze=False)[:, 0]
+    for part, (name, which), shown in zip(halves, sides.items(), chosen, strict=True):
+        part.suptitle(f"{name}: {which.sum()} of {len(which)} images", fontsize="medium")
+        axes = part.subplots(1, SHOWN)
+        for at in axes:
+            at.axis("off")
+        for at, place in zip(axes, shown.tolist(), strict=False):
+            called = int(said[place])
+            probability = outcomes.probabilities[place, called]
+            title = f"{labels[place]}\ncalled {rule.classes[called]}, {probability:.2f}"
+            at.set_title(title, fontsize="xx-small")
+            below = at.imshow(dataset.images[rows[place]], cmap="gray", vmin=0, vmax=255)
+            at.imshow(
+                map_of[place][called],
+                cmap="inferno",
+                alpha=0.5,
+                vmin=0,
+                interpolation="bilinear",
+                extent=below.get_extent(),
+            )
+    return figure
+
+
+def _spread(which: Flags, labels: Names, groups: Names) -> Labels:
+    """A few of the images that are meant, of all labels, each of another group."""
+    rows = np.flatnonzero(which)
+    rows = rows[np.argsort(labels[rows], kind="stable")]
+    rows = rows[np.sort(np.unique(groups[rows], return_index=True)[1])]
+    count = min(SHOWN, len(rows))
+    return np.asarray(rows[np.arange(count) * len(rows) // max(count, 1)])
 
 
 def _questions(
