@@ -107,6 +107,7 @@ class Mlflow:
                     if answer.status_code == httpx.codes.NOT_FOUND:
                         raise InvalidBundle(f"MLflow has no {name} of version {config.version}.")
                     self._check(answer)
+                    (folder / name).parent.mkdir(parents=True, exist_ok=True)
                     with (folder / name).open("wb") as file:
                         for piece in answer.iter_bytes():
                             file.write(piece)
@@ -117,7 +118,7 @@ class Mlflow:
                     f"The bundle of version {config.version} is not {config.digest[:12]}."
                 )
             for name in read_card(folder).files:
-                if name != Path(name).name:
+                if Path(name).is_absolute() or ".." in Path(name).parts:
                     raise InvalidBundle(f"The bundle names a file outside of it: {name}")
                 download(name)
         verify(folder, config.digest)

@@ -29,8 +29,9 @@ CARD = Card(
 
 
 def make_bundle(folder: Path, content: bytes) -> Path:
-    """A sealed bundle in a new folder, whose graph is only some bytes."""
-    folder.mkdir()
+    """A sealed bundle in a new folder, whose graph is only some bytes, with one plot."""
+    (folder / "plots").mkdir(parents=True)
+    (folder / "plots/roc.png").write_bytes(b"a picture")
     (folder / "model.onnx").write_bytes(content)
     (folder / "model.keras").write_bytes(b"for training only")
     seal(folder, CARD)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,11 @@ from gyrus.bundle import KERAS, ONNX, Card, Rule, seal
 from gyrus.datasets import Dataset
 from gyrus.evaluation.calibration import fit_temperature, softmax
 from gyrus.evaluation.outcomes import Outcomes, tumour_probability
+from gyrus.evaluation.plots import draw_plots
 from gyrus.evaluation.report import measure, share_refused
 from gyrus.evaluation.thresholds import choose_thresholds, limit_distance
+from gyrus.plots import FOLDER as PLOTS
+from gyrus.progress import Progress
 from training_jobs.config import TrainConfig
 from training_jobs.gradcam import FeatureSpace, pooling_function, serving_function
 from training_jobs.models.head import HIDDEN, LOGITS
@@ -30,13 +34,17 @@ FEATURE_SAMPLE = 4000
 
 
 def export_bundle(
-    model: keras.Model, config: TrainConfig, dataset: Dataset, target: Path
+    model: keras.Model,
+    config: TrainConfig,
+    dataset: Dataset,
+    target: Path,
+    epochs: Sequence[Progress] = (),
 ) -> tuple[Card, Outcomes]:
     """Write the sealed bundle of a trained model into the new folder `target`.
 
     Temperature, thresholds and distance limit come from the calibration split, figures from the
-    test split, asked of the very graph that is served. Returns the card, and what the model says of
-    the test split.
+    test split, asked of the very graph that is served. `epochs` are the run's events of that kind,
+    for the plots. Returns the card, and what the model says of the test split.
     """
     train, calibration = dataset.split("train"), dataset.split("calibration")
     rng = np.random.default_rng(config.seed)
@@ -89,6 +97,7 @@ def export_bundle(
             git_commit=_git_commit(),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
+        draw_plots(folder / PLOTS, epochs, outcomes, card, folder / ONNX, dataset)
         seal(folder, card)
         os.replace(folder, target)
     return card, outcomes

@@ -6,15 +6,12 @@ from pathlib import Path
 
 from upath import UPath
 
-from gyrus.addresses import address, local, reached, room, upload
-from gyrus.bundle import ONNX
+from gyrus.addresses import address, reached, room, upload
 from gyrus.datasets import Dataset, open_dataset
 from gyrus.datasets.trainable import check_trainable
 from gyrus.errors import Conflict, InputError, NotFound
 from gyrus.evaluation.folds import OUTCOMES
-from gyrus.evaluation.plots import draw_plots
 from gyrus.plots import FOLDER as PLOTS
-from gyrus.plots import log_plots
 from gyrus.progress import Progress
 from gyrus.recipe import NAMED_WEIGHTS
 from gyrus.registry import ModelVersion, Registry
@@ -125,9 +122,6 @@ def execute(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: b
     registry = Registry(settings.registry_uri, settings.home)
     made = _made_before(config, dataset, registry) if resumed else None
     if made is not None:
-        # Where the head was lost between the two, the plots are not with the model yet.
-        with local(config.folder / PLOTS) as plots:
-            log_plots(settings.registry_uri, made.version, plots)
         message = f"version {made.version}"
         metrics = made.card.metrics.flat()
         tell(Progress(run=config.run, kind="done", metrics=metrics, message=message))
@@ -138,8 +132,8 @@ def execute(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: b
     model = build(config, len(dataset.classes), load_weights=False)
     model.set_weights(state.best)
     with room(), tempfile.TemporaryDirectory() as made_here:
-        bundle, plots = Path(made_here, "bundle"), Path(made_here, PLOTS)
-        card, outcomes = export_bundle(model, config, dataset, bundle)
+        bundle, said = Path(made_here, "bundle"), Path(made_here, OUTCOMES)
+        card, outcomes = export_bundle(model, config, dataset, bundle, state.history)
         evaluation = Progress(
             run=config.run,
             kind="evaluation",
@@ -149,13 +143,12 @@ def execute(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: b
             metrics=card.metrics.flat(),
         )
         tell(evaluation)
-        draw_plots(plots, state.history, outcomes, card, bundle / ONNX, dataset)
-        upload(plots, config.folder / PLOTS)
+        upload(bundle / PLOTS, config.folder / PLOTS)
         if config.fold:
-            outcomes.save(plots / OUTCOMES, card, dataset.digest)
+            outcomes.save(said, card, dataset.digest)
             with reached(config.storage):
                 part = config.folder / f".{OUTCOMES}"
-                part.write_bytes((plots / OUTCOMES).read_bytes())
+                part.write_bytes(said.read_bytes())
                 part.fs.mv(part.path, (config.folder / OUTCOMES).path)
             message = f"fold {config.fold}"
         else:
@@ -164,7 +157,6 @@ def execute(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: b
                 run=config.run,
                 params=config.model_dump(mode="json", exclude=PLACES),
             )
-            log_plots(settings.registry_uri, version.version, plots)
             message = f"version {version.version}"
     closing = {"kind": "done", "message": message}
     tell(Progress.model_validate(evaluation.model_dump(exclude={"time"}) | closing))

@@ -1,4 +1,4 @@
-"""The model bundle: an immutable folder with the graph, the Keras model and the card."""
+"""The model bundle: an immutable folder with the graph, the Keras model, the card and plots."""
 
 import hashlib
 import json
@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gyrus.errors import InvalidBundle
 from gyrus.metrics import Evaluation
 from gyrus.model_card import model_card
+from gyrus.plots import FOLDER as PLOTS
+from gyrus.plots import NAMES
 from gyrus.preprocessing import PREPROCESSING
 
 CARD = "card.json"
@@ -73,7 +75,8 @@ class Card(Rule):
     `too_far` (brain images beyond the distance limit) are what the thresholds and the limit were
     chosen for, `metrics` what came of it on the test split.
     `strangers_refused` is the share of pictures that are no brain MRI, drawn alike for every model,
-    that are beyond the distance limit. `images` is split → label → images of the dataset.
+    that are beyond the distance limit. `images` is split → label → images of the dataset, `files`
+    path in the bundle → sha256.
     """
 
     architecture: str
@@ -104,10 +107,12 @@ def file_sha256(path: Path) -> str:
 def seal(folder: Path, card: Card) -> str:
     """Write the card, also to be read, with the digest of each file of `folder`.
 
-    Returns the bundle's digest.
+    What is to be read shows the pictures that are there. Returns the bundle's digest.
     """
-    (folder / README).write_text(model_card(card))
-    files = {p.name: file_sha256(p) for p in sorted(folder.iterdir()) if p.name != CARD}
+    drawn = [name for name in NAMES if (folder / PLOTS / f"{name}.png").is_file()]
+    (folder / README).write_text(model_card(card, drawn))
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / CARD)
+    files = {path.relative_to(folder).as_posix(): file_sha256(path) for path in paths}
     sealed = card.model_copy(update={"files": files})
     (folder / CARD).write_text(json.dumps(sealed.model_dump(), indent=2, sort_keys=True) + "\n")
     return digest(folder)

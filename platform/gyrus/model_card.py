@@ -1,9 +1,10 @@
 """The model card to be read: what `card.json` says, in the sections of Mitchell et al. 2019."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from gyrus.metrics import TOLERANCE, Estimate, Localisation, Metrics
+from gyrus.plots import FOLDER, PlotName
 
 if TYPE_CHECKING:
     from gyrus.bundle import Card, Risk
@@ -25,9 +26,20 @@ NAMES = {
 }
 """What people call each figure."""
 
+PICTURES: dict[PlotName, str] = {
+    "curves": "Loss and AUROC by epoch",
+    "roc": "ROC curves with 95 % bands",
+    "precision_recall": "Precision-recall curves with 95 % bands",
+    "confusion": "How many images of each class were called what",
+    "reliability": "How often there is a tumour, by its probability",
+    "scores": "Probabilities of a tumour, and the thresholds",
+    "heatmaps": "Hits and misses, each under the heatmap of what it was called",
+}
+"""What each plot shows."""
 
-def model_card(card: "Card") -> str:
-    """The card as Markdown."""
+
+def model_card(card: "Card", plots: Collection[PlotName] = ()) -> str:
+    """The card as Markdown, with the `plots` that stand beside it."""
     tumours = ", ".join(card.tumour_classes)
     healthy = ", ".join(name for name in card.classes if name not in card.tumour_classes)
     kind = "generated" if card.synthetic else "real"
@@ -67,6 +79,7 @@ def model_card(card: "Card") -> str:
             "threshold, those of a class are of the images of which it is the likeliest. "
             "Intervals hold 95 % of bootstrap draws of groups (one patient's images, copies of an "
             "image); those of shares are binomial where every group was right, or none was.",
+            *_pictures(plots, "scores"),
         ],
         "Evaluation data": [
             f"The test split of `{card.dataset}`: {_size(card.metrics.tumour)}. None of them is in "
@@ -77,14 +90,17 @@ def model_card(card: "Card") -> str:
             f"`{card.split_digest[:12]}`).",
             "",
             *_counts(card.images),
+            *_pictures(plots, "curves"),
         ],
         "Quantitative analyses": [
             f"Tumour or not, {_size(card.metrics.tumour)}:",
             "",
             *_figures(card.metrics.tumour),
+            *_pictures(plots, "roc", "precision_recall", "reliability", "confusion"),
             *_blocks("One class against the rest", card.metrics.classes),
             *_blocks("Tumour or not, by source", card.metrics.sources),
             *_heatmaps(card.metrics.heatmaps),
+            *_pictures(plots, "heatmaps"),
             "",
             f"Beyond the distance limit were {100 * card.strangers_refused:.1f} % of drawn "
             "pictures that are no brain MRI: noise, textures, text, charts, trunks, limbs, spines.",
@@ -142,6 +158,12 @@ def _heatmaps(kinds: Mapping[str, Localisation]) -> Iterable[str]:
         yield from ("", "| tumour | images | pointing | energy |", "|---|---|---|---|")
     for name, one in kinds.items():
         yield f"| {name} | {one.images} | {one.pointing.describe()} | {one.energy.describe()} |"
+
+
+def _pictures(plots: Collection[PlotName], *names: PlotName) -> Iterable[str]:
+    for name in names:
+        if name in plots:
+            yield from ("", f"![{PICTURES[name]}]({FOLDER}/{name}.png)")
 
 
 def _counts(images: Mapping[str, Mapping[str, int]]) -> Iterable[str]:

@@ -22,6 +22,8 @@ from pydantic import BaseModel, ValidationError
 
 from gyrus.bundle import CARD, Card, digest, read_card, verify
 from gyrus.errors import Conflict, InvalidBundle, NotFound, Unavailable
+from gyrus.plots import FOLDER as PLOTS
+from gyrus.plots import PlotName
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -139,6 +141,31 @@ class Registry:
             last = max(found, key=lambda one: int(one.version), default=None)
             return None if last is None else self._describe(last, self._champion_number())
         except (MlflowException, OSError) as error:
+            raise Unavailable("MLflow does not answer. Try again.", retry_after=5) from error
+
+    def plot(self, version: int, name: PlotName) -> bytes:
+        """A picture from the bundle of a version, as PNG.
+
+        Raises:
+            NotFound: there is no such version, or no such picture in its bundle.
+            Unavailable: MLflow does not answer.
+        """
+        from mlflow.exceptions import MlflowException
+
+        missing = NotFound(f"Model version {version} has no plot {name}.")
+        folder = f"{ARTIFACT}/{PLOTS}"
+        try:
+            run_id = str(self._client.get_model_version(MODEL, str(version)).run_id)
+            # A download of what is not there fails without a code that says so.
+            found = [one.path for one in self._client.list_artifacts(run_id, folder)]
+            if f"{folder}/{name}.png" not in found:
+                raise missing
+            with TemporaryDirectory() as here:
+                path = self._client.download_artifacts(run_id, f"{folder}/{name}.png", here)
+                return Path(path).read_bytes()
+        except (MlflowException, OSError) as error:
+            if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
+                raise missing from error
             raise Unavailable("MLflow does not answer. Try again.", retry_after=5) from error
 
     def get(self, version: int) -> ModelVersion:
@@ -296,7 +323,8 @@ class Registry:
         from mlflow.artifacts import download_artifacts, list_artifacts
 
         found = list_artifacts(artifact_uri=model.source, tracking_uri=self.tracking_uri)
-        missing = {CARD, *model.card.files} - {Path(one.path).name for one in found}
+        named = {Path(name).parts[0] for name in (CARD, *model.card.files)}
+        missing = named - {Path(one.path).name for one in found}
         if missing:
             names = ", ".join(sorted(missing))
             raise InvalidBundle(f"MLflow has no {names} of model version {model.version}.")

@@ -1,6 +1,9 @@
 """The model card as people read it."""
 
+import re
+
 from gyrus.model_card import model_card
+from gyrus.plots import NAMES
 from tests.bundles import CARD
 
 
@@ -19,3 +22,14 @@ def test_false_alarms_that_are_not_held_are_told_with_the_reason() -> None:
     given_up = CARD.false_alarms.model_copy(update={"held": None})
     text = model_card(CARD.model_copy(update={"false_alarms": given_up}))
     assert "not held, for then the share of `uncertain` could not be (asked 0.050" in text
+
+
+def test_plots_that_are_there_are_shown_in_their_sections() -> None:
+    assert "![" not in model_card(CARD)
+    text = model_card(CARD, NAMES)
+    sections = dict(part.split("\n", 1) for part in text.split("\n## ")[1:])
+    shown = {name: re.findall(r"\(plots/(\w+)\.png\)", part) for name, part in sections.items()}
+    assert shown["Metrics"] == ["scores"]
+    assert shown["Training data"] == ["curves"]
+    assert set(shown["Quantitative analyses"]) == set(NAMES) - {"scores", "curves"}
+    assert sum(map(len, shown.values())) == len(NAMES)

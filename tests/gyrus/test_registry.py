@@ -83,8 +83,20 @@ def test_a_registry_that_does_not_answer_is_unavailable(
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     [port] = pick_ports(1)
-    with pytest.raises(Unavailable, match="MLflow does not answer"):
-        Registry(f"http://{LOOPBACK}:{port}", tmp_path).made_by("run-1")
+    for uri in (f"http://{LOOPBACK}:{port}", f"http://{LOOPBACK}:{port}/404"):
+        registry = Registry(uri, tmp_path)
+        with pytest.raises(Unavailable, match="MLflow does not answer"):
+            registry.made_by("run-1")
+        with pytest.raises(Unavailable, match="MLflow does not answer"):
+            registry.plot(1, "roc")
+
+
+def test_a_plot_is_fetched_from_the_bundle(registry: Registry, tmp_path: Path) -> None:
+    version = registry.register(make_bundle(tmp_path / "b", b"1"), run="run-1").version
+    assert registry.plot(version, "roc") == b"a picture"
+    for number, name in ((version, "curves"), (9, "roc")):
+        with pytest.raises(NotFound, match=f"{number} has no plot {name}"):
+            registry.plot(number, name)
 
 
 def test_a_rollback_passes_over_deleted_versions(registry: Registry, tmp_path: Path) -> None:
@@ -119,6 +131,6 @@ def test_a_changed_bundle_is_neither_registered_nor_promoted(
     with pytest.raises(InvalidBundle):
         registry.promote(model.version)
     assert registry.champion() is None
-    (bundle / "model.onnx").unlink()
-    with pytest.raises(InvalidBundle):
+    (bundle / "plots/roc.png").unlink()
+    with pytest.raises(InvalidBundle, match="roc"):
         registry.register(bundle, run="b")

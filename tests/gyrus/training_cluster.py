@@ -45,8 +45,6 @@ spec:
 class FakeRegistry:
     """The models that runs made; while it is `away` it does not answer."""
 
-    tracking_uri = "http://mlflow"
-
     def __init__(self) -> None:
         self.made: dict[str, ModelVersion] = {}
         self.away = 0

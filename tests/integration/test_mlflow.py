@@ -8,7 +8,6 @@ from gyrus.bundle import CARD, verify
 from gyrus.errors import InvalidBundle, NotFound, Unavailable
 from gyrus.launch.ports import LOOPBACK, pick_ports
 from gyrus.launch.replicas import user_config
-from gyrus.plots import fetch_plot, log_plots
 from gyrus.registry import Registry
 from serve_app.champion import Mlflow
 from serve_app.inference import ModelConfig
@@ -71,16 +70,10 @@ def test_a_server_knows_what_a_run_made_and_has_its_plots(uri: str, tmp_path: Pa
     made = registry.register(make_bundle(tmp_path / "b", b"drawn"), run="drawn")
     assert registry.made_by("drawn") == made
     assert registry.made_by("none") is None
-    with pytest.raises(NotFound, match="no plot roc"):
-        fetch_plot(uri, made.version, "roc")
-    plots = tmp_path / "plots"
-    plots.mkdir()
-    (plots / "roc.png").write_bytes(b"a picture")
-    log_plots(uri, made.version, plots)
-    assert fetch_plot(uri, made.version, "roc") == b"a picture"
+    assert registry.plot(made.version, "roc") == b"a picture"
     for missing in (made.version, 99):
         with pytest.raises(NotFound):
-            fetch_plot(uri, missing, "curves")
+            registry.plot(missing, "curves")
 
 
 def test_a_server_that_is_away_is_unavailable(tmp_path: Path) -> None:

@@ -38,6 +38,8 @@ def make_bundle(tmp_path: Path) -> MakeBundle:
         folder.mkdir()
         write_graph(folder / ONNX, seed=seed, poison_cam=poison_cam, bias=bias)
         (folder / KERAS).write_bytes(b"for training only")
+        (folder / "plots").mkdir()
+        (folder / "plots/roc.png").write_bytes(b"a picture")
         card = CARD.model_copy(
             update={
                 "classes": classes,

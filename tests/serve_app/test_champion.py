@@ -10,7 +10,7 @@ import httpx
 import pytest
 from starlette.requests import Request
 
-from gyrus.bundle import CARD, ONNX, README
+from gyrus.bundle import CARD, ONNX, README, digest
 from gyrus.errors import InvalidBundle, Unavailable
 from gyrus.settings import PlatformSettings
 from serve_app.champion import KEPT, Mlflow, mlflow_of
@@ -41,8 +41,8 @@ class FakeMlflow:
         if self.answer is not None:
             return self.answer(request)
         if request.url.path.startswith(ARTIFACTS):
-            folder, name = request.url.path.removeprefix(ARTIFACTS).rsplit("/", 1)
-            file = self.folders.get(folder, Path("none")) / name
+            run, name = request.url.path.removeprefix(ARTIFACTS).split("/artifacts/bundle/")
+            file = self.folders.get(f"{run}/artifacts/bundle", Path("none")) / name
             return httpx.Response(200, content=file.read_bytes()) if file.is_file() else missing()
         assert request.url.path == "/api/2.0/mlflow/registered-models/alias"
         assert dict(request.url.params) == {"name": "gyrus", "alias": "champion"}
@@ -116,11 +116,25 @@ def test_bundle_is_downloaded_once(
     config = server.register(make_bundle())
     folder = server.at(cache).fetch(config)
     assert folder == cache / config.digest
-    assert {file.name for file in folder.iterdir()} == {CARD, ONNX, README, "model.keras"}
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert files == {CARD, ONNX, README, "model.keras", "plots/roc.png"}
     asked = len(server.requests)
     assert server.at(cache).fetch(config) == folder
     assert len(server.requests) == asked
     assert [one.name for one in cache.iterdir()] == [config.digest]
+
+
+@pytest.mark.parametrize("name", ["../outside", "plots/../../outside", "/outside"])
+def test_bundle_that_names_files_outside_of_it_is_refused(
+    server: FakeMlflow, cache: Path, make_bundle: Callable[..., ModelConfig], name: str
+) -> None:
+    local = make_bundle()
+    card = Path(local.source) / CARD
+    card.write_text(card.read_text().replace('"plots/roc.png"', f'"{name}"'))
+    config = server.register(local.model_copy(update={"digest": digest(card.parent)}))
+    with pytest.raises(InvalidBundle, match="outside of it"):
+        server.at(cache).fetch(config)
+    assert list(cache.iterdir()) == []
 
 
 @pytest.mark.parametrize("spoilt", [CARD, ONNX])

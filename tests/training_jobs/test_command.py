@@ -14,7 +14,6 @@ from gyrus import phantom
 from gyrus.bundle import seal
 from gyrus.datasets import Dataset
 from gyrus.errors import Conflict, NotFound
-from gyrus.plots import fetch_plot
 from gyrus.registry import Registry
 from gyrus.settings import PlatformSettings
 from tests.bundles import CARD
@@ -170,4 +169,3 @@ def test_a_run_whose_model_is_registered_only_names_it(
     assert main(["--run", "one", "--storage", storage, "--resume"], lines) == 0
     event = json.loads(lines.getvalue())
     assert (event["kind"], event["message"]) == ("done", "version 1")
-    assert fetch_plot(settings.registry_uri, 1, "roc") == b"a picture"

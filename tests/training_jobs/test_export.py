@@ -1,5 +1,6 @@
 """The bundle that a training ends with."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from gyrus.bundle import ONNX, README, digest, verify
 from gyrus.datasets import Dataset, import_folder, merge
 from gyrus.evaluation.calibration import softmax
 from gyrus.evaluation.report import evaluate_version
+from gyrus.plots import NAMES
 from gyrus.registry import ModelVersion
 from training_jobs.config import TrainConfig
 from training_jobs.export import export_bundle
@@ -38,8 +40,10 @@ def test_a_bundle_says_of_itself_what_its_graph_does(merged: Dataset, tmp_path: 
     bundle = tmp_path / "bundle"
     card, outcomes = export_bundle(model, config, merged, bundle)
     assert verify(bundle) == card.model_copy(update={"files": verify(bundle).files})
-    assert {ONNX, README} < set(verify(bundle).files)
-    assert "## Quantitative analyses" in (bundle / README).read_text()
+    plots = {f"plots/{name}.png" for name in NAMES}
+    assert {ONNX, README, *plots} < set(verify(bundle).files)
+    assert plots == set(re.findall(r"!\[.+\]\((.+)\)", (bundle / README).read_text()))
+    assert sum((bundle / name).stat().st_size for name in plots) < 1_000_000
     assert (outcomes.labels == -1).sum() == np.sum(merged.labels[merged.split("test")] == -1)
     version = ModelVersion(
         version=1,

@@ -1,6 +1,6 @@
 """Pictures of how a run went, and of how good its model is on some images."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,7 @@ SHOWN = 6
 
 def draw_plots(
     folder: Path,
-    epochs: list[Progress],
+    epochs: Sequence[Progress],
     outcomes: Outcomes,
     card: Card,
     graph: Path,
@@ -58,7 +58,7 @@ def draw_plots(
         figure.savefig(folder / f"{name}.png", dpi=DPI)
 
 
-def curves(epochs: list[Progress]) -> Figure:
+def curves(epochs: Sequence[Progress]) -> Figure:
     """Loss and AUROC by epoch; an epoch that was run again counts as it was run last."""
     last = {event.epoch: event.metrics for event in epochs}
     figure = Figure(figsize=(8, 3.6), layout="constrained")

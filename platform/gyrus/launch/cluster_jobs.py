@@ -27,7 +27,7 @@ from gyrus.launch.rayjob import (
     state_of,
     with_version,
 )
-from gyrus.plots import PlotName, fetch_plot
+from gyrus.plots import PlotName
 from gyrus.progress import Progress, parse_events
 from gyrus.registry import Registry
 
@@ -119,7 +119,7 @@ class RayJobs:
         version = self._job(found, self._last(pods)).version
         if version is None:
             raise NotFound(f"The training job {job_id} has no plot {name} yet.")
-        return fetch_plot(self._registry.tracking_uri, version, name)
+        return self._registry.plot(version, name)
 
     def _read(self, job_id: str) -> Any:
         with _answering(job_id):
