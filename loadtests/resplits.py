@@ -34,7 +34,9 @@ def deal(
     groups = np.unique(outcomes.groups)
     chosen = np.isin(outcomes.groups, rng.permutation(groups)[: len(groups) // 2])
     one, other = outcomes.of(chosen), outcomes.of(~chosen)
-    found = choose_thresholds(tumour_scores(one, card), one.truth, one.groups)
+    found = choose_thresholds(
+        tumour_scores(one, card), one.truth, one.groups, miss_rate=card.misses.asked
+    )
     limit, too_far = limit_distance(one.distances, one.groups)
     scores = tumour_scores(other, card)
     missed, alarmed = scores < found.threshold, scores >= found.upper_threshold

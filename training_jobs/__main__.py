@@ -44,7 +44,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="go on with the run if it was started before, just so",
     )
     for name, field in TrainConfig.model_fields.items():
-        if name not in {"run", "storage", "digest"}:
+        if name not in {"run", "storage", "digest", "begun"}:
             kind = field.annotation if field.annotation in {int, float} else str
             flag = f"--{name.replace('_', '-')}"
             parser.add_argument(flag, type=kind, default=argparse.SUPPRESS)  # type: ignore[arg-type]

@@ -14,8 +14,8 @@ class TrainConfig(Recipe):
     """A recipe, and where; written into the run's folder as `config.json`, from where it resumes.
 
     `dataset` is a dataset's folder, `storage` the folder of runs, `weights` may be a file: each of
-    them a path or an address. `digest` is the dataset's since the run began, `job` the id of what
-    began it, if it has one.
+    them a path or an address. `begun` is when the run began, `digest` the dataset's since then,
+    `job` the id of what began it, if it has one.
     """
 
     run: RunName
@@ -23,6 +23,7 @@ class TrainConfig(Recipe):
     fold: Fold = ""
     storage: Address
     digest: str = ""
+    begun: str = ""
     job: str = ""
 
     def open_dataset(self) -> Dataset:

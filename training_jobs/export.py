@@ -64,6 +64,7 @@ def export_bundle(
         tumour_probability(softmax(logits / temperature), dataset.tumour_indices),
         dataset.truth[calibration],
         groups,
+        miss_rate=config.miss_rate,
     )
     limit, too_far = limit_distance(space.distances(detailed), groups)
     rule = Rule(

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from upath import UPath
@@ -23,7 +24,7 @@ from training_jobs.models import build
 
 CONFIG = "config.json"
 
-PLACES = {"dataset", "digest", "storage", "job"}
+PLACES = {"dataset", "digest", "storage", "begun", "job"}
 """What of a config does not say how a model is trained."""
 
 
@@ -31,7 +32,7 @@ def prepare(config: TrainConfig) -> TrainConfig:
     """Check what a new run needs, and make its folder.
 
     Pretrained weights are fetched and tried here, once, before any worker wants them. Returns the
-    config with the dataset's digest.
+    config with the dataset's digest and the time.
 
     Raises:
         Conflict: a run of this name is there already.
@@ -61,7 +62,8 @@ def prepare(config: TrainConfig) -> TrainConfig:
                 f"The weights {config.weights} cannot be loaded into {config.model}: {reason}"
             ) from error
     with reached(config.storage):
-        config = config.model_copy(update={"digest": dataset.digest})
+        begun = datetime.now(UTC).isoformat(timespec="seconds")
+        config = config.model_copy(update={"digest": dataset.digest, "begun": begun})
         config.folder.mkdir(parents=True, exist_ok=True)
         part = config.folder / f".{CONFIG}"
         part.write_text(config.model_dump_json(indent=2) + "\n")
@@ -79,7 +81,7 @@ def begun_before(config: TrainConfig) -> TrainConfig | None:
         before = load_config(config.storage, config.run)
     except NotFound:
         return None
-    if before.model_copy(update={"digest": ""}) != config:
+    if before.model_copy(update={"digest": "", "begun": ""}) != config:
         raise Conflict(
             f"A run named {config.run} is there already: another job began it, or it was asked "
             "otherwise. Name another."
@@ -120,7 +122,7 @@ def execute(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: b
     settings = PlatformSettings()
     dataset = config.open_dataset()
     registry = Registry(settings.registry_uri, settings.home)
-    made = _made_before(config, dataset, registry) if resumed else None
+    made = _made_before(config, dataset, registry) if resumed and not config.fold else None
     if made is not None:
         message = f"version {made.version}"
         metrics = made.card.metrics.flat()
@@ -165,10 +167,9 @@ def execute(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: b
 
 def _made_before(config: TrainConfig, dataset: Dataset, registry: Registry) -> ModelVersion | None:
     """The model that this run registered before, if it came so far."""
-    with reached(config.storage):
-        if not (config.folder / PLOTS).exists():
-            return None  # else it may be that of a run of this name whose folder was deleted
     for one in registry.versions():
-        if one.card.run == config.run and one.card.dataset_digest == dataset.digest:
+        same = (one.card.run, one.card.dataset_digest) == (config.run, dataset.digest)
+        # An older one is of a run of this name whose folder was deleted.
+        if same and one.card.created_at >= config.begun:
             return one
     return None

@@ -75,15 +75,15 @@ class Card(Rule):
     `too_far` (brain images beyond the distance limit) are what the thresholds and the limit were
     chosen for, `metrics` what came of it on the test split.
     `strangers_refused` is the share of pictures that are no brain MRI, drawn alike for every model,
-    that are beyond the distance limit. `images` is split → label → images of the dataset, `files`
-    path in the bundle → sha256.
+    that are beyond the distance limit. Older cards do not say `too_far`. `images` is split → label
+    → images of the dataset, `files` path in the bundle → sha256.
     """
 
     architecture: str
     preprocessing: dict[str, Any] = Field(default_factory=lambda: dict(PREPROCESSING))
     misses: Risk
     false_alarms: Risk
-    too_far: Risk
+    too_far: Risk | None = None
     temperature: float
     metrics: Evaluation
     strangers_refused: float

@@ -72,7 +72,7 @@ def model_card(card: "Card", plots: Collection[PlotName] = ()) -> str:
             "",
             _held("tumours called `no_tumour`", card.misses),
             _held("healthy images called `tumour`", card.false_alarms),
-            _held("images beyond the distance limit", card.too_far),
+            *([_held("images beyond the distance limit", card.too_far)] if card.too_far else []),
             "",
             "Accuracy counts images whose likeliest class is one that their label allows. "
             "Sensitivity, specificity, precision and F1 of a tumour are those of the lower "

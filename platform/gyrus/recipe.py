@@ -20,6 +20,9 @@ NAMED_WEIGHTS = frozenset({"none", "imagenet"})
 OUR_OWN = "Value error, "
 """What pydantic puts before the words of a check of ours."""
 
+MISS_RATE = 0.015
+"""So many tumours are called `no_tumour` at most: recall comes first."""
+
 RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 
 
@@ -34,7 +37,8 @@ class Recipe(BaseModel):
     `alpha` is MobileNetV2's width, `filters` those of the CNN's first block. `frozen_epochs` is how
     long a pretrained base rests before its last layers train too; `patience` is after how many
     epochs without progress a run stops. `precision` `auto` is bfloat16 on GPUs that are made for
-    it, float32 elsewhere; the model that comes of it is float32.
+    it, float32 elsewhere; the model that comes of it is float32. `miss_rate` is the share of
+    tumours that the lower threshold may call `no_tumour`, as a mean over groups.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -51,6 +55,7 @@ class Recipe(BaseModel):
     frozen_epochs: Annotated[int, Field(ge=0, le=1000)] = 2
     patience: Annotated[int, Field(ge=1, le=1000)] = 10
     precision: Precision = "auto"
+    miss_rate: Annotated[float, Field(gt=0, lt=1)] = MISS_RATE
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
     @model_validator(mode="after")

@@ -9,13 +9,13 @@ from gyrus.evaluation.calibration import fit_temperature, softmax
 from gyrus.evaluation.outcomes import tumour_probability
 from gyrus.evaluation.thresholds import (
     FALSE_ALARM_ALPHA,
-    MISS_ALPHA,
     MOST_UNCERTAIN,
     STRANGE_ALPHA,
     choose_thresholds,
     group_rate,
     limit_distance,
 )
+from gyrus.recipe import MISS_RATE
 
 RESPLITS = 200
 
@@ -71,7 +71,7 @@ def test_misses_are_held_although_the_temperature_comes_from_the_same_images() -
         found = choose_thresholds(
             tumour[calibrates], truth[calibrates], groups[calibrates].astype(np.str_)
         )
-        excess.append(np.mean(tumour[tests][truth[tests]] < found.threshold) - MISS_ALPHA)
+        excess.append(np.mean(tumour[tests][truth[tests]] < found.threshold) - MISS_RATE)
     assert np.mean(excess) <= 3 * np.std(excess) / np.sqrt(len(excess))
     assert np.mean(excess) > -0.012  # it is not held by calling all a tumour
 
@@ -89,14 +89,14 @@ def test_few_groups_hold_the_least_that_they_can() -> None:
     tumour, truth, groups = draw(30, skill=1.0)
     found = choose_thresholds(tumour, truth, groups)
     assert found.misses.groups == len(set(groups[truth].tolist())) < 30
-    assert found.misses.held == 1 / (found.misses.groups + 1) > found.misses.asked == MISS_ALPHA
+    assert found.misses.held == 1 / (found.misses.groups + 1) > found.misses.asked == MISS_RATE
     assert found.threshold < tumour[truth].min()
 
 
 def test_a_band_that_is_too_wide_is_cut_and_lets_false_alarms_go() -> None:
     tumour, truth, groups = draw(400, skill=0.7)
     found = choose_thresholds(tumour, truth, groups)
-    assert (found.misses.held, found.false_alarms.held) == (MISS_ALPHA, None)
+    assert (found.misses.held, found.false_alarms.held) == (MISS_RATE, None)
     between = (tumour >= found.threshold) & (tumour < found.upper_threshold)
     assert 0.05 < group_rate(between, groups) <= MOST_UNCERTAIN
 
@@ -179,3 +179,10 @@ def test_the_limit_holds_for_patients_that_it_was_not_set_on(patients: int) -> N
     assert risk.held == max(STRANGE_ALPHA, 1 / (patients + 1))
     assert np.mean(beyond) < risk.held + 2 * np.std(beyond) / np.sqrt(len(beyond))
     assert np.mean(beyond) > risk.held / 2
+
+
+def test_who_may_miss_more_has_a_higher_threshold_that_holds_it() -> None:
+    tumour, truth, groups = draw(400, skill=0.7)
+    strict, lax = (choose_thresholds(tumour, truth, groups, miss_rate=one) for one in (0.02, 0.2))
+    assert strict.threshold < lax.threshold
+    assert (lax.misses.asked, lax.misses.held) == (0.2, 0.2)

@@ -98,9 +98,10 @@ def test_a_run_is_resumed_if_it_is_there_only_just_as_it_was_asked(
     usual = {"run": "one", "storage": where or tmp_path, "dataset": small_dataset.folder}
     config = TrainConfig.model_validate(usual)
     assert begun_before(config) is None
-    prepare(config)
+    begun = prepare(config)
+    assert begun.digest == small_dataset.digest
     assert [path.name for path in config.folder.iterdir()] == ["config.json"]
-    assert begun_before(config) == config.model_copy(update={"digest": small_dataset.digest})
+    assert begun_before(config) == begun
     with pytest.raises(Conflict, match="is there already"):
         prepare(config)
     with pytest.raises(Conflict, match="asked otherwise"):
@@ -154,18 +155,18 @@ def test_a_run_whose_model_is_registered_only_names_it(
     config = TrainConfig.model_validate(
         {"run": "one", "storage": storage, "dataset": small_dataset.folder}
     )
-    prepare(config)
+    config = prepare(config)
     bundle = tmp_path / "made"
     bundle.mkdir()
     (bundle / "model.onnx").write_bytes(b"a model")
     card = CARD.model_copy(update={"run": "one", "dataset_digest": small_dataset.digest})
-    seal(bundle, card)
     registry = Registry(settings.registry_uri, settings.home)
+    seal(bundle, card.model_copy(update={"created_at": "2026-01-01T00:00:00+00:00"}))
     registry.register(bundle, run="one")
     assert _made_before(config, small_dataset, registry) is None, "its namesake's"
-    (config.folder / "plots").mkdir()
-    (config.folder / "plots/roc.png").write_bytes(b"a picture")
+    seal(bundle, card.model_copy(update={"created_at": "2999-01-01T00:00:00+00:00"}))
+    registry.register(bundle, run="one")
     lines = io.StringIO()
     assert main(["--run", "one", "--storage", storage, "--resume"], lines) == 0
     event = json.loads(lines.getvalue())
-    assert (event["kind"], event["message"]) == ("done", "version 1")
+    assert (event["kind"], event["message"]) == ("done", "version 2")

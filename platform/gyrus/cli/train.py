@@ -46,6 +46,9 @@ def train(
     precision: Annotated[
         Precision | None, typer.Option(help="auto is bfloat16 on GPUs made for it (auto).")
     ] = None,
+    miss_rate: Annotated[
+        float | None, typer.Option(help="Tumours that may be called no_tumour (0.015).")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="The seed of weights and order (0).")] = None,
     run: Annotated[str | None, typer.Option(help="The run's name.")] = None,
     folds: Annotated[
@@ -90,6 +93,7 @@ def train(
         "frozen_epochs": frozen_epochs,
         "patience": patience,
         "precision": precision,
+        "miss_rate": miss_rate,
         "seed": seed,
     }
     given = {name: value for name, value in options.items() if value is not None}

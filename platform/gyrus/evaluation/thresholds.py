@@ -11,9 +11,7 @@ import numpy as np
 
 from gyrus.bundle import Risk
 from gyrus.evaluation.outcomes import Doubles, Flags, Floats, Names
-
-MISS_ALPHA = 0.015
-"""So many tumours are called `no_tumour` at most: recall comes first."""
+from gyrus.recipe import MISS_RATE
 
 FALSE_ALARM_ALPHA = 0.05
 """So many healthy images are called `tumour` at most.
@@ -42,7 +40,9 @@ class Thresholds:
     false_alarms: Risk
 
 
-def choose_thresholds(tumour: Doubles, truth: Flags, groups: Names) -> Thresholds:
+def choose_thresholds(
+    tumour: Doubles, truth: Flags, groups: Names, *, miss_rate: float = MISS_RATE
+) -> Thresholds:
     """Thresholds of the probability of a tumour (N,) that hold both rates, as far as they can.
 
     `threshold` holds the miss rate. Where it may hold the false alarms too, there is one threshold,
@@ -55,7 +55,7 @@ def choose_thresholds(tumour: Doubles, truth: Flags, groups: Names) -> Threshold
     places = np.unique(np.append(tumour, [0, NEVER]))
     missed, of_tumour = _group_weights(truth, groups)
     alarmed, healthy = _group_weights(~truth, groups)
-    misses = _smallest(MISS_ALPHA, of_tumour)
+    misses = _smallest(miss_rate, of_tumour)
     false_alarms = _smallest(FALSE_ALARM_ALPHA, healthy)
     lower = _largest(tumour, missed, of_tumour, misses, places)
     upper = -_largest(-tumour, alarmed, healthy, false_alarms, -places[::-1])
@@ -71,7 +71,7 @@ def choose_thresholds(tumour: Doubles, truth: Flags, groups: Names) -> Threshold
     return Thresholds(
         threshold=lower,
         upper_threshold=upper,
-        misses=Risk(asked=MISS_ALPHA, held=misses, groups=of_tumour),
+        misses=Risk(asked=miss_rate, held=misses, groups=of_tumour),
         false_alarms=Risk(asked=FALSE_ALARM_ALPHA, held=held, groups=healthy),
     )
 

@@ -73,7 +73,7 @@ class LocalTrainings:
             return self.create(self._files(job_id).read().request)
         config = json.loads(path.read_bytes())
         dataset, storage = Path(config["dataset"]).name, config.pop("storage")
-        for other in ("digest", "job"):
+        for other in ("digest", "begun", "job"):
             config.pop(other, None)
         request = TrainingRequest(**config | {"dataset": dataset})
         return self._start(request, ["--run", job_id, "--storage", storage, "--resume"])
