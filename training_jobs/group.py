@@ -52,7 +52,7 @@ def train(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: boo
     Raises:
         TrainingFailed: the workers failed more often than a run survives, or the loss diverged.
         StorageFull: there is no room for a checkpoint; the last one is whole.
-        InputError: there is no room for so many workers, or no GPU for each.
+        InputError: there is no room for so many workers.
     """
     with _ray(config), told(tell, resumed=resumed) as channel, ending_is_noted() as asked:
         end = _with_workers(config, channel, asked)
@@ -62,8 +62,6 @@ def train(config: TrainConfig, tell: Callable[[Progress], None], *, resumed: boo
             if asked.is_set():
                 return None
             end = _with_workers(config, channel, asked)
-    if end.reason == "refused":
-        raise InputError(end.detail)
     if end.reason == "full":
         raise StorageFull(
             f"{end.detail} The checkpoint before is whole: make room, and resume the run."

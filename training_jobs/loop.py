@@ -12,7 +12,7 @@ from ray import train
 from ray.train.collective import broadcast_from_rank_zero
 from sklearn.metrics import roc_auc_score
 
-from gyrus.errors import InputError, StorageFull
+from gyrus.errors import StorageFull
 from gyrus.evaluation.calibration import log_loss, softmax
 from gyrus.evaluation.outcomes import tumour_probability
 from gyrus.progress import Kind, Progress
@@ -41,10 +41,7 @@ def train_loop(given: dict[str, Any]) -> End:
     """
     config = TrainConfig.model_validate(given["config"])
     context = train.get_context()
-    try:
-        share_machine(context.get_local_world_size(), context.get_local_rank())
-    except InputError as error:
-        return End("refused", detail=error.detail)
+    share_machine(context.get_local_world_size(), context.get_local_rank())
     # Of the first worker, for nodes may differ.
     keras.config.set_dtype_policy(broadcast_from_rank_zero(dtype_policy(config.precision)))
     keras.utils.set_random_seed(config.seed)
@@ -192,16 +189,13 @@ class Worker:
         model.set_weights(weights)
         probabilities = softmax(logits)
         allowed = self._dataset.allowed[self._validation]
-        labels = self._dataset.labels[self._validation]
         truth = self._dataset.truth[self._validation]
         tumour = tumour_probability(probabilities, self._dataset.tumour_indices)
         metrics = {"val_loss": log_loss(probabilities, allowed)}
         if not math.isfinite(metrics["val_loss"]):
             return metrics
-        if (labels >= 0).any():
-            metrics["val_accuracy"] = float(
-                np.mean((probabilities.argmax(1) == labels)[labels >= 0])
-            )
+        likeliest = probabilities.argmax(1)[:, None]
+        metrics["val_accuracy"] = float(np.take_along_axis(allowed, likeliest, 1).mean())
         if truth.any() and not truth.all():
             metrics["val_auroc"] = float(roc_auc_score(truth, tumour))
         return metrics

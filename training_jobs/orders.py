@@ -19,11 +19,10 @@ Order = Literal["stop", "leave", "save"]
 class End:
     """Why the workers returned: all is done, or they were stopped, lose `nodes`, or cannot go on.
 
-    That is where a disk is full or a GPU is missing, of which `detail` says more, or the loss is no
-    number any more.
+    That is where a disk is full, of which `detail` says more, or the loss is no number any more.
     """
 
-    reason: Literal["done", "stopped", "preempted", "full", "refused", "diverged"]
+    reason: Literal["done", "stopped", "preempted", "full", "diverged"]
     nodes: tuple[str, ...] = ()
     detail: str = ""
 
