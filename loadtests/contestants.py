@@ -67,8 +67,8 @@ def input_alone(dataset: Dataset, config: TrainConfig, rank: int) -> Steps:
 def keras_fit(dataset: Dataset, config: TrainConfig, rank: int) -> Steps:
     """The same model as the guides of Keras train it: `fit` on images that its layers augment.
 
-    The layers stand in `tf.data`, where they run beside the training. XLA, which `fit` would take
-    by itself, is off: on CPUs it makes this model many times slower.
+    The layers stand in `tf.data`, where they run beside the training; gamma is not among them. XLA,
+    which `fit` would take by itself, is off: on CPUs it makes this model many times slower.
     """
     augmentation = keras.Sequential(
         [

@@ -72,10 +72,10 @@ def main(arguments: Sequence[str] | None, lines: TextIO) -> int:
         config = _config(given)
         import tensorflow as tf
 
-        from training_jobs.run import begun_before, execute, prepare
-
         # They are the workers': TensorFlow would take all of their memory here.
         tf.config.set_visible_devices([], "GPU")
+        from training_jobs.run import begun_before, execute, prepare
+
         begun = config if given.resume else None
         if given.resume_if_exists and not given.resume:
             begun = begun_before(config)

@@ -214,7 +214,8 @@ class Worker:
         self._group.model.set_weights(state.weights)
         for variable, value in zip(self._group.optimizer.variables, state.optimizer, strict=True):
             variable.assign(value)
-        self._sow(state.seeds)
+        if state.seeds:  # which older checkpoints lack
+            self._sow(state.seeds)
         self._group.average.weights, self._best = state.average, state.best
         self._schedule, self._history = state.schedule, state.history
         self._epochs_done, self._steps_done, self._loss = state.epoch, state.step, state.loss

@@ -30,7 +30,7 @@ class End:
 class Orders:
     """Orders that all workers of a group get after the same step.
 
-    The first worker says when to look; the sum of the gradients carries it to the others, so that
+    The first worker says when to look; the sum of the losses carries it to the others, so that
     no step waits for anything more. Then all of them look, which takes some milliseconds.
     `leaving` are the ids of the nodes that the last order was to leave.
     """

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 from gyrus.errors import InputError
 
@@ -13,15 +14,22 @@ def visible_files(path: Path) -> Iterator[Path]:
     Raises:
         InputError: one of the folders cannot be read.
     """
-
-    def refuse(error: OSError) -> None:
-        raise InputError(f"{error.filename} cannot be read: {error.strerror}.") from error
-
-    for root, folders, names in os.walk(path, onerror=refuse):
+    for root, folders, names in os.walk(path, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (Path(root, name) for name in names if not name.startswith("."))
 
 
 def visible_folders(path: Path) -> list[Path]:
-    """The folders in a folder that are not hidden."""
-    return [child for child in path.iterdir() if child.is_dir() and child.name[0] != "."]
+    """The folders in a folder that are not hidden.
+
+    Raises:
+        InputError: the folder cannot be read.
+    """
+    try:
+        return [child for child in path.iterdir() if child.is_dir() and child.name[0] != "."]
+    except OSError as error:
+        _refuse(error)
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise InputError(f"{error.filename} cannot be read: {error.strerror}.") from error

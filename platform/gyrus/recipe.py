@@ -36,9 +36,10 @@ class Recipe(BaseModel):
     for all. `weights` is `none`, `imagenet` or a Keras weights file, for MobileNetV2 and ResNet50;
     `alpha` is MobileNetV2's width, `filters` those of the CNN's first block. `frozen_epochs` is how
     long a pretrained base rests before its last layers train too; `patience` is after how many
-    epochs without progress a run stops. `precision` `auto` is bfloat16 on GPUs that are made for
-    it, float32 elsewhere; the model that comes of it is float32. `miss_rate` is the share of
-    tumours that the lower threshold may call `no_tumour`, as a mean over groups.
+    epochs without progress a run stops, but for those in which a base rests. `precision` `auto` is
+    bfloat16 on GPUs that are made for it, float32 elsewhere; the model that comes of it is float32.
+    `miss_rate` is the share of tumours that the lower threshold may call `no_tumour`, as a mean
+    over groups.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -18,6 +18,11 @@ def test_a_rate_that_few_groups_cannot_hold_is_told() -> None:
     assert f"- images beyond the distance limit: {few}" in model_card(CARD)
 
 
+def test_an_older_card_says_no_rate_of_the_distance() -> None:
+    text = model_card(CARD.model_copy(update={"too_far": None}))
+    assert "- images beyond the distance limit" not in text
+
+
 def test_false_alarms_that_are_not_held_are_told_with_the_reason() -> None:
     given_up = CARD.false_alarms.model_copy(update={"held": None})
     text = model_card(CARD.model_copy(update={"false_alarms": given_up}))

@@ -53,7 +53,8 @@ class MlflowHandler(BaseHTTPRequestHandler):
         if champion is None:
             self._say(404, b'{"error_code": "RESOURCE_DOES_NOT_EXIST"}')
         elif "/mlflow-artifacts/" in self.path:
-            self._say(200, (Path(champion.source) / self.path.rsplit("/", 1)[1]).read_bytes())
+            name = self.path.partition("/artifacts/1/b/")[2]
+            self._say(200, (Path(champion.source) / name).read_bytes())
         else:
             tags = [{"key": "digest", "value": champion.digest}]
             version = {"source": "mlflow-artifacts:/1/b", "version": "1", "tags": tags}

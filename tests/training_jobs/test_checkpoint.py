@@ -26,7 +26,7 @@ def state(iterations: int = 77, size: int = 3) -> State:
         average=[array * 2 for array in arrays],
         best=arrays[::-1],
         optimizer=[np.array(7, np.int64), *arrays],
-        seeds=[np.array([1, 2], np.uint32)],
+        seeds=[np.array([1, 2], np.int64)],
         schedule=Schedule(learning_rate=5e-4, patience=3, best=0.4, since_best=1),
     )
 

@@ -35,11 +35,14 @@ def merged(small_dataset: Dataset, tmp_path: Path) -> Dataset:
 # Keras, when it saves a model.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_a_bundle_says_of_itself_what_its_graph_does(merged: Dataset, tmp_path: Path) -> None:
-    config = TrainConfig(run="one", dataset=merged.folder, storage=tmp_path, filters=4)
+    config = TrainConfig(
+        run="one", dataset=merged.folder, storage=tmp_path, filters=4, miss_rate=0.2
+    )
     model = build(config, len(merged.classes))
     bundle = tmp_path / "bundle"
     card, outcomes = export_bundle(model, config, merged, bundle)
     assert verify(bundle) == card.model_copy(update={"files": verify(bundle).files})
+    assert card.misses.asked == 0.2
     plots = {f"plots/{name}.png" for name in NAMES}
     assert {ONNX, README, *plots} < set(verify(bundle).files)
     assert plots == set(re.findall(r"!\[.+\]\((.+)\)", (bundle / README).read_text()))

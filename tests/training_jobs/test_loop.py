@@ -13,6 +13,7 @@ import pytest
 
 from gyrus.datasets import Dataset
 from training_jobs.batches import LEAST_STEPS
+from training_jobs.checkpoint import Checkpoints
 from training_jobs.config import TrainConfig
 from training_jobs.events import Channel
 from training_jobs.loop import Worker
@@ -135,6 +136,26 @@ def test_a_head_alone_never_stops_early_and_the_base_starts_with_patience(
     monkeypatch.setattr(one, "_validate", lambda stage: {"val_loss": next(losses)})
     assert one.run() == End("done")
     assert one._epochs_done == 4 + 2
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_another_worker_goes_on_with_units_of_its_own(
+    small_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, older: bool
+) -> None:
+    first = worker(small_dataset, tmp_path)
+    first._sow([np.array([5, 6])])
+    first._save()
+    if older:  # which did not hold them
+        checkpoints = Checkpoints(first._config.folder)
+        state, _ = checkpoints.newest()
+        assert state is not None
+        state.seeds = []
+        checkpoints.save(state)
+    monkeypatch.setattr("training_jobs.loop.broadcast_from_rank_zero", lambda value: 0)
+    second = worker(small_dataset, tmp_path, rank=1)
+    begun = second._seeds[0].numpy().tolist()
+    second.restore()
+    assert second._seeds[0].numpy().tolist() == (begun if older else [6, 6])
 
 
 def test_each_worker_drops_other_units(small_dataset: Dataset, tmp_path: Path) -> None:

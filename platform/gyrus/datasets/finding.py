@@ -1,5 +1,6 @@
 """Which files in a folder are images, and of which class."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,10 +72,14 @@ def _again(source: Path) -> list[Path]:
         others = [other for other in children if other != child]
         inner = {folder.name for folder in visible_folders(child)}
         if len(others) > 1 and inner == {other.name for other in others}:
-            files = {path.relative_to(source) for one in others for path in visible_files(one)}
-            if files == {path.relative_to(child) for path in visible_files(child)}:
+            files = (path for one in others for path in visible_files(one))
+            if _sizes(files, source) == _sizes(visible_files(child), child):
                 return [child]
     return []
+
+
+def _sizes(files: Iterable[Path], folder: Path) -> dict[Path, int]:
+    return {path.relative_to(folder): path.stat().st_size for path in files}
 
 
 def _check_labels(folders: list[Path]) -> None:
