@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 import pytest
 
-from gyrus import phantom
 from gyrus.bundle import Card
 from gyrus.datasets import Dataset
 from gyrus.evaluation.bands import GRID, precision_recall_curve, roc_curve
@@ -29,7 +28,6 @@ from gyrus.evaluation.report import ask
 from gyrus.plots import NAMES
 from gyrus.progress import Progress
 from tests.bundles import CARD
-from tests.graphs import write_graph
 from tests.gyrus.outcomes import CLASSES, RULE, draw_outcomes
 
 
@@ -40,19 +38,6 @@ def epoch(number: int, **metrics: float) -> Progress:
 def card_of(outcomes: Outcomes) -> Card:
     given = {**RULE.model_dump(), "metrics": evaluate((outcomes, RULE)).model_dump()}
     return Card.model_validate({**CARD.model_dump(), **given})
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    folder: Path = tmp_path_factory.mktemp("datasets")
-    return phantom.generate(folder, name="small", patients=32, slices=2, seed=5)
-
-
-@pytest.fixture(scope="module")
-def graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path: Path = tmp_path_factory.mktemp("graph") / "model.onnx"
-    write_graph(path)
-    return path
 
 
 def test_every_plot_is_a_picture_with_something_on_it(

@@ -19,22 +19,7 @@ from gyrus.evaluation.seen import find_trained, seen
 from gyrus.registry import ModelVersion
 from gyrus.settings import PlatformSettings
 from tests.bundles import CARD
-from tests.graphs import write_graph
 from tests.gyrus.outcomes import CLASSES, RULE
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    """A generated dataset that is large enough to have every class in every split."""
-    folder: Path = tmp_path_factory.mktemp("datasets")
-    return phantom.generate(folder, name="small", patients=32, slices=2, seed=5)
-
-
-@pytest.fixture(scope="module")
-def graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path: Path = tmp_path_factory.mktemp("graph") / "model.onnx"
-    write_graph(path)
-    return path
 
 
 def trained_on(dataset: Dataset, **changes: object) -> ModelVersion:
