@@ -17,7 +17,7 @@ import tensorflow as tf
 from upath import UPath
 
 from gyrus.datasets import Dataset
-from training_jobs.augment import BRIGHTNESS, ROTATION_DEGREES, SHIFT, ZOOM
+from training_jobs.augment import SHIFT, WEAK
 from training_jobs.batches import Batch, TrainBatches
 from training_jobs.config import TrainConfig
 from training_jobs.distributed import DistributedModel, distribute, share_machine
@@ -67,16 +67,16 @@ def input_alone(dataset: Dataset, config: TrainConfig, rank: int) -> Steps:
 def keras_fit(dataset: Dataset, config: TrainConfig, rank: int) -> Steps:
     """The same model as the guides of Keras train it: `fit` on images that its layers augment.
 
-    The layers stand in `tf.data`, where they run beside the training; gamma is not among them. XLA,
-    which `fit` would take by itself, is off: on CPUs it makes this model many times slower.
+    The layers stand in `tf.data`, where they run beside the training. XLA, which `fit` would take
+    by itself, is off: on CPUs it makes this model many times slower.
     """
     augmentation = keras.Sequential(
         [
             keras.layers.RandomFlip("horizontal"),
-            keras.layers.RandomRotation(ROTATION_DEGREES / 360, fill_mode="constant"),
+            keras.layers.RandomRotation(WEAK.degrees / 360, fill_mode="constant"),
             keras.layers.RandomTranslation(SHIFT, SHIFT, fill_mode="constant"),
-            keras.layers.RandomZoom(ZOOM, fill_mode="constant"),
-            keras.layers.RandomBrightness(BRIGHTNESS, value_range=(0, 255)),
+            keras.layers.RandomZoom(WEAK.zoom, fill_mode="constant"),
+            keras.layers.RandomBrightness(WEAK.brightness, value_range=(0, 255)),
         ]
     )
     rows = dataset.split("train")
@@ -96,7 +96,7 @@ def keras_fit(dataset: Dataset, config: TrainConfig, rank: int) -> Steps:
 
 def _batches(dataset: Dataset, config: TrainConfig, rank: int) -> TrainBatches:
     return TrainBatches(
-        dataset, batch=config.batch, rank=rank, world=config.workers, seed=config.seed
+        dataset, WEAK, batch=config.batch, rank=rank, world=config.workers, seed=config.seed
     )
 
 

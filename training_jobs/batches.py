@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from gyrus.datasets import Dataset
-from training_jobs.augment import DRAWS, augment
+from training_jobs.augment import DRAWS, Strength, augment
 
 Batch = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
@@ -49,7 +49,9 @@ class TrainBatches:
     the place in it only, so a resumed epoch is the epoch that was lost.
     """
 
-    def __init__(self, dataset: Dataset, *, batch: int, rank: int, world: int, seed: int) -> None:
+    def __init__(
+        self, dataset: Dataset, strength: Strength, *, batch: int, rank: int, world: int, seed: int
+    ) -> None:
         cv2.setNumThreads(1)  # of its own: images are small, and there are THREADS of them at once
         self.rows = dataset.split("train")
         self.steps = steps_per_epoch(len(self.rows), batch)
@@ -58,6 +60,7 @@ class TrainBatches:
         self._sources = dataset.sources[self.rows]
         labels = np.array(dataset.column("label"))[self.rows]
         self._weights = label_weights(self._sources, labels)
+        self._strength = strength
         self._batch, self._rank, self._world, self._seed = batch, rank, world, seed
 
     def epoch(
@@ -79,7 +82,7 @@ class TrainBatches:
                 rng = np.random.default_rng([self._seed, AUGMENTATION, number, step])
                 draws = rng.random((self._batch, DRAWS))[mine]
                 images = [self._images[row] for row in self.rows[chosen]]
-                inputs = augment(images, draws)[..., None]
+                inputs = augment(images, draws, self._strength)[..., None]
             # Here, so that a thread that has time to wait copies them to the accelerator.
             batch = inputs, self._allowed[chosen], self._weights[chosen]
             return tuple(map(tf.constant, batch))

@@ -16,6 +16,7 @@ from gyrus.errors import StorageFull
 from gyrus.evaluation.calibration import log_loss, softmax
 from gyrus.evaluation.outcomes import tumour_probability
 from gyrus.progress import Kind, Progress
+from training_jobs.augment import STRONG, WEAK
 from training_jobs.batches import TrainBatches
 from training_jobs.checkpoint import Checkpoints, State
 from training_jobs.config import TrainConfig
@@ -62,7 +63,12 @@ class Worker:
         self._config, self._rank, self._world = config, rank, world
         self._dataset = config.open_dataset()
         self._batches = TrainBatches(
-            self._dataset, batch=config.batch, rank=rank, world=world, seed=config.seed
+            self._dataset,
+            STRONG if config.pretrained else WEAK,
+            batch=config.batch,
+            rank=rank,
+            world=world,
+            seed=config.seed,
         )
         self._validation = self._dataset.split("validation")
         self._group = distribute(config, len(self._dataset.classes))

@@ -11,6 +11,7 @@ from gyrus.errors import TrainingFailed
 from loadtests.contestants import CONTESTANTS, fresh
 from loadtests.gpu import main, pace
 from loadtests.training import ENTRIES, measure, started
+from training_jobs.augment import WEAK
 from training_jobs.batches import LEAST_STEPS, TrainBatches
 from training_jobs.config import TrainConfig
 
@@ -30,7 +31,7 @@ def test_a_contestant_does_steps_again_and_again(name: str, dataset: Dataset) ->
 
 
 def test_there_are_as_many_batches_as_are_asked_for(dataset: Dataset) -> None:
-    batches = fresh(TrainBatches(dataset, batch=2, rank=0, world=1, seed=0))
+    batches = fresh(TrainBatches(dataset, WEAK, batch=2, rank=0, world=1, seed=0))
     for number in (LEAST_STEPS + 5, 1):
         assert len(list(batches(number))) == number
 

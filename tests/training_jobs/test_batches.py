@@ -6,7 +6,7 @@ import pytest
 
 from gyrus import phantom
 from gyrus.datasets import Dataset, merge
-from training_jobs.augment import BRIGHTNESS, DRAWS, GAMMA, ROTATION_DEGREES, SHIFT, ZOOM, augment
+from training_jobs.augment import DRAWS, SHIFT, STRONG, augment
 from training_jobs.batches import LEAST_STEPS, TrainBatches, label_weights, steps_per_epoch
 
 
@@ -15,7 +15,9 @@ def shares(dataset: Dataset, world: int, epoch: int = 0) -> list[list[np.ndarray
     return [
         [
             batch[0]
-            for batch in TrainBatches(dataset, batch=8, rank=rank, world=world, seed=3).epoch(epoch)
+            for batch in TrainBatches(
+                dataset, STRONG, batch=8, rank=rank, world=world, seed=3
+            ).epoch(epoch)
         ]
         for rank in range(world)
     ]
@@ -42,7 +44,7 @@ def test_an_epoch_is_the_same_when_it_is_run_again_and_differs_from_the_next(
 
 def test_only_the_training_split_is_trained_on_and_all_of_it(small_dataset: Dataset) -> None:
     rows = small_dataset.split("train")
-    batches = TrainBatches(small_dataset, batch=8, rank=0, world=1, seed=0)
+    batches = TrainBatches(small_dataset, STRONG, batch=8, rank=0, world=1, seed=0)
     seen = np.concatenate([np.argmax(allowed, 1) for _, allowed, _ in batches.epoch(0)])
     once = np.bincount(small_dataset.labels[rows])
     passes = len(seen) / len(rows)
@@ -54,8 +56,8 @@ def test_only_the_training_split_is_trained_on_and_all_of_it(small_dataset: Data
 def test_images_go_with_their_labels(
     small_dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("training_jobs.batches.augment", lambda images, draws: np.stack(images))
-    batches = TrainBatches(small_dataset, batch=8, rank=0, world=1, seed=3)
+    monkeypatch.setattr("training_jobs.batches.augment", lambda images, *_: np.stack(images))
+    batches = TrainBatches(small_dataset, STRONG, batch=8, rank=0, world=1, seed=3)
     rows = small_dataset.split("train")
     of_images = batches.epoch(0)
     of_rows = batches.epoch(0, features=rows[:, None].astype(np.float32))
@@ -94,7 +96,9 @@ def test_each_batch_mixes_sources_evenly_and_says_what_labels_allow(
     few = phantom.generate(tmp_path, name="few", patients=20, slices=1, seed=6)
     merged = merge([small_dataset, few], tmp_path, "merged")
     rows = merged.split("train")
-    ranks = [TrainBatches(merged, batch=8, rank=r, world=world, seed=3) for r in range(world)]
+    ranks = [
+        TrainBatches(merged, STRONG, batch=8, rank=r, world=world, seed=3) for r in range(world)
+    ]
     features = np.arange(len(rows), dtype=np.float32)[:, None]
     for parts in zip(*(rank.epoch(0, features=features) for rank in ranks), strict=True):
         places = np.concatenate([part[0] for part in parts])[:, 0].astype(int)
@@ -104,7 +108,7 @@ def test_each_batch_mixes_sources_evenly_and_says_what_labels_allow(
 
 
 def test_an_epoch_goes_on_in_its_middle(small_dataset: Dataset) -> None:
-    batches = TrainBatches(small_dataset, batch=8, rank=0, world=1, seed=3)
+    batches = TrainBatches(small_dataset, STRONG, batch=8, rank=0, world=1, seed=3)
     whole, rest = list(batches.epoch(1)), list(batches.epoch(1, start=LEAST_STEPS - 2))
     assert len(rest) == 2
     for one, again in zip(whole[-2:], rest, strict=True):
@@ -115,7 +119,7 @@ def test_an_epoch_goes_on_in_its_middle(small_dataset: Dataset) -> None:
 def test_augmentation_keeps_shape_and_type_and_moves_each_image_otherwise() -> None:
     image = np.zeros((224, 200), np.uint8)
     image[60:120, 80:160] = 200
-    moved = augment([image, image], np.random.default_rng(1).random((2, DRAWS)))
+    moved = augment([image, image], np.random.default_rng(1).random((2, DRAWS)), STRONG)
     assert moved.shape == (2, 224, 200)
     assert moved.dtype == np.uint8
     assert len({some.tobytes() for some in (image, *moved)}) == 3
@@ -128,11 +132,11 @@ def test_draws_in_the_middle_change_nothing_and_each_of_them_one_thing() -> None
     middle = np.full(DRAWS, 0.5)
     changed = [np.where(np.arange(DRAWS) == one, 0.999999, middle) for one in range(DRAWS)]
     same, turned, larger, right, lower, brighter, darker, mirrored = augment(
-        [image] * 8, np.array([middle, *changed])
+        [image] * 8, np.array([middle, *changed]), STRONG
     )
     np.testing.assert_array_equal(same, image)
-    turn = cv2.getRotationMatrix2D((111.5, 111.5), ROTATION_DEGREES, 1)
-    zoom = cv2.getRotationMatrix2D((111.5, 111.5), 0, 1 + ZOOM)
+    turn = cv2.getRotationMatrix2D((111.5, 111.5), STRONG.degrees, 1)
+    zoom = cv2.getRotationMatrix2D((111.5, 111.5), 0, 1 + STRONG.zoom)
     for made, matrix in ((turned, turn), (larger, zoom)):
         expected = cv2.warpAffine(image, matrix, (224, 224)).astype(int)
         assert np.abs(made - expected).mean() < 0.1
@@ -140,6 +144,6 @@ def test_draws_in_the_middle_change_nothing_and_each_of_them_one_thing() -> None
     for made, way in ((right, (0, far)), (lower, (far, 0))):
         places = [np.argwhere(some > 50).mean(0) for some in (image, made)]
         np.testing.assert_allclose(places[1] - places[0], way, atol=0.5)
-    assert brighter.max() == round(100 * (1 + BRIGHTNESS))
-    assert darker.max() == round(255 * (100 / 255) ** GAMMA)
+    assert brighter.max() == round(100 * (1 + STRONG.brightness))
+    assert darker.max() == round(255 * (100 / 255) ** STRONG.gamma)
     np.testing.assert_array_equal(mirrored, image[:, ::-1])
