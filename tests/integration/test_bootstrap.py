@@ -59,3 +59,17 @@ def test_bootstrap_survives_an_interruption_and_never_undoes_a_promotion(
     told, _ = start().communicate(timeout=60)
     assert told == "Model version 2 is champion already: nothing was done.\n"
     assert [one.champion for one in registry.versions()] == [True, False]
+
+
+def test_the_first_model_knows_a_tumour_when_it_sees_one(tmp_path: Path) -> None:
+    settings = PlatformSettings(home=tmp_path)
+    environment = {**os.environ, "GYRUS_HOME": str(tmp_path)}
+    for name in ("RAY_ADDRESS", "GYRUS_TRACKING_URI"):
+        environment.pop(name, None)
+    command = [sys.executable, "-m", "gyrus.cli", "bootstrap"]
+    subprocess.run(command, env=environment, check=True, timeout=540)
+    champion = Registry(settings.registry_uri, tmp_path).champion()
+    assert champion is not None
+    tumour = champion.card.metrics.tumour
+    assert tumour.auroc is not None and tumour.auroc.low > 0.9
+    assert tumour.accuracy is not None and tumour.accuracy.low > 0.6
