@@ -83,6 +83,7 @@ def test_what_is_wrong_with_settings_and_with_runs_is_named_differently(
     ("workers", "words"),
     [
         ("5:4", "5 workers at least are more than 4"),
+        ("0:4", "--workers: a run needs one worker at least"),
         ("few", "--workers: Input should be a valid integer"),
         ("few:4", "--workers: Input should be a valid integer"),
         ("64", "a batch of 32 is too small for 64 workers"),

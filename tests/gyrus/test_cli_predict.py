@@ -18,7 +18,7 @@ SECRET = "a-secret-of-the-tests"
 
 
 class Replicas(BaseHTTPRequestHandler):
-    """Calls `tumour` what starts with `t`, and takes `.txt` for no image."""
+    """`tumour` is what starts with `t`, `uncertain` with `u`; `.txt` is no image."""
 
     def do_POST(self) -> None:
         image = self.rfile.read(int(self.headers["Content-Length"]))
@@ -28,11 +28,12 @@ class Replicas(BaseHTTPRequestHandler):
         elif image.endswith(b".txt"):
             self._problem(UnsupportedImage("It is in none of the formats that are read."))
         else:
-            tumour = image.startswith(b"t")
+            tumour = image.startswith((b"t", b"u"))
+            decision = "tumour" if tumour else "no_tumour"
             self._send(
                 200,
                 {
-                    "decision": "tumour" if tumour else "no_tumour",
+                    "decision": "uncertain" if image.startswith(b"u") else decision,
                     "label": "glioma" if tumour else "notumor",
                     "confidence": 0.75,
                     "tumour_probability": 0.75 if tumour else 0.25,
@@ -140,6 +141,17 @@ def test_one_file_is_told_as_ever(
     said = capsys.readouterr().out
     assert said.startswith("tumour: most likely glioma\n")
     assert "any tumour      75.0%, called no tumour below 30.0% only, a tumour from 60.0%\n" in said
+    assert "unlike" not in said
     assert run(["predict", str(images / "inner"), "--home", str(home / "other")]) == 1
     (images / "none").mkdir()
     assert run(["predict", str(images / "none"), "--home", str(home)]) == 2
+
+
+def test_an_image_unlike_the_training_images_is_called_so(
+    home: Path, images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (images / "u.png").write_bytes(b"u.png")
+    assert run(["predict", str(images / "u.png"), "--home", str(home)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("uncertain: ")
+    assert "This image is unlike those that the model was trained on.\n" in said

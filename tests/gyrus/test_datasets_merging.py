@@ -154,7 +154,7 @@ def test_the_command_merges_and_says_what_is_wrong(
     assert run(command) == 2
     assert "exists already" in capsys.readouterr().err
     assert run([*command[:2], "more", "d-kinds", "d-none", "--home", str(home)]) == 2
-    assert "no readable dataset" in capsys.readouterr().err
+    assert "There is no dataset in " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("times", [1, 2])

@@ -70,7 +70,10 @@ def _show(answer: dict[str, Any], as_json: bool) -> None:
         print(f"  {name:<14} {probability:6.1%}")
     lower, upper = answer["threshold"], answer["upper_threshold"]
     called = f"called no tumour below {lower:.1%} only, a tumour from {upper:.1%}"
-    print(f"  {'any tumour':<14} {answer['tumour_probability']:6.1%}, {called}")
+    tumour = answer["tumour_probability"]
+    print(f"  {'any tumour':<14} {tumour:6.1%}, {called}")
+    if answer["decision"] == "uncertain" and not lower <= tumour < upper:
+        print("This image is unlike those that the model was trained on.")
     print(f"model version {model['version']} ({model['architecture']}). Not a medical device.")
     if model["synthetic"]:
         print(SYNTHETIC)

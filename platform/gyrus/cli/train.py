@@ -165,6 +165,8 @@ def _workers(given: str | None) -> dict[str, str]:
     if given is None:
         return {}
     few, _, many = given.rpartition(":")
+    if few == "0":  # a recipe's word for a run that waits for all of its workers
+        raise InputError("--workers: a run needs one worker at least, as in 1:4.")
     return {"workers": many} | ({"min_workers": few} if few else {})
 
 

@@ -86,6 +86,10 @@ class Dataset:
             InvalidDataset: there is none, its parts do not fit together, or it was made with
                 another preprocessing.
         """
+        if not folder.is_dir():
+            raise InvalidDataset(
+                f"There is no dataset in {folder}. `gyrus data list` shows which there are."
+            )
         part = DESCRIPTION
         try:
             description = Description.model_validate_json((folder / part).read_bytes())
