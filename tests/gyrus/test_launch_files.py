@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gyrus.errors import Conflict
-from gyrus.launch.files import write_whole
+from gyrus.files import write_whole
 from gyrus.launch.instance import Instance, RunFolder
 from gyrus.launch.ports import LOOPBACK, is_free, pick_ports
 from gyrus.launch.status import Status, read_status, write_status

@@ -23,7 +23,7 @@ from gyrus.launch.jobs import (
     version_of,
 )
 from gyrus.launch.local_jobs import LocalTrainings
-from gyrus.launch.locks import hold, is_held
+from gyrus.locks import hold, is_held
 from gyrus.progress import Progress, parse_events
 from gyrus.settings import PlatformSettings
 

@@ -120,7 +120,7 @@ def report(
     from gyrus.datasets import Dataset
     from gyrus.datasets.report import report_on
     from gyrus.datasets.report_page import render
-    from gyrus.launch.files import write_whole
+    from gyrus.files import write_whole
 
     dataset = Dataset.open(settings_of(home).datasets / name)
     page = output or Path(f"{name}-report.html")

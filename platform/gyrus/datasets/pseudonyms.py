@@ -5,8 +5,8 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from gyrus.launch.files import write_whole
-from gyrus.launch.locks import hold
+from gyrus.files import write_whole
+from gyrus.locks import hold
 
 KEY = "patients.key"
 LENGTH = 32

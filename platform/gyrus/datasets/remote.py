@@ -11,7 +11,7 @@ from upath import UPath
 from gyrus.addresses import download, reached, upload
 from gyrus.datasets.dataset import DESCRIPTION, Dataset
 from gyrus.errors import Conflict
-from gyrus.launch.locks import hold
+from gyrus.locks import hold
 
 COPY_S = 3600.0
 """So long others on this machine wait for the one that copies."""

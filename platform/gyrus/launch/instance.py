@@ -10,8 +10,8 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from gyrus.errors import Conflict
-from gyrus.launch.files import write_whole
-from gyrus.launch.locks import hold, is_held
+from gyrus.files import write_whole
+from gyrus.locks import hold, is_held
 
 
 class Instance(BaseModel):

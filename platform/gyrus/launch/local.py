@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gyrus.client import GatewayClient
 from gyrus.errors import GyrusError, InputError, Unavailable
-from gyrus.launch.files import write_whole
+from gyrus.files import write_whole
 from gyrus.launch.first_model import FirstModel, Reporter, describe_champion
 from gyrus.launch.instance import Instance, RunFolder
 from gyrus.launch.local_jobs import LocalTrainings

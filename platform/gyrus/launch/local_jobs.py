@@ -16,10 +16,10 @@ from pathlib import Path
 from gyrus.errors import Conflict, NotFound, Unavailable
 from gyrus.launch.instance import RunFolder
 from gyrus.launch.jobs import ALIVE, Job, TrainingRequest, training_arguments
-from gyrus.launch.locks import hold, is_held
 from gyrus.launch.processes import MARK, end, members, sweep
 from gyrus.launch.ray_head import LOCAL_RAY
 from gyrus.launch.run_files import RECORD, Record, RunFiles, read_events, tail
+from gyrus.locks import hold, is_held
 from gyrus.plots import FOLDER as PLOTS
 from gyrus.plots import PlotName
 from gyrus.progress import Progress

@@ -13,9 +13,9 @@ from typing import TextIO
 from pydantic import BaseModel, ValidationError
 
 from gyrus.errors import NotFound
-from gyrus.launch.files import write_whole
+from gyrus.files import write_whole
 from gyrus.launch.jobs import CANCELLED, Job, State, TrainingRequest, version_of
-from gyrus.launch.locks import is_held
+from gyrus.locks import is_held
 from gyrus.progress import Progress, parse_events
 
 RECORD = "job.json"

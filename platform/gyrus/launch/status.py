@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ValidationError
 
-from gyrus.launch.files import write_whole
+from gyrus.files import write_whole
 from gyrus.progress import Progress
 
 Stage = Literal["starting", "generating", "training", "deploying", "ready", "failed"]
