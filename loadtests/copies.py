@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from gyrus.datasets import Dataset
 from gyrus.datasets.near_copies import HASH_BITS, VIEWS, within
+from gyrus.errors import GyrusError
 from gyrus.settings import PlatformSettings
 
 COPIES = 1000
@@ -38,7 +39,11 @@ def main() -> int:
     given = parser.parse_args()
     if given.dataset is None:
         return search(given.images)
-    compare(Dataset.open(PlatformSettings().home / "datasets" / given.dataset))
+    try:
+        dataset = Dataset.open(PlatformSettings().datasets / given.dataset)
+    except GyrusError as error:
+        parser.error(error.detail)
+    compare(dataset)
     return 0
 
 
@@ -70,7 +75,7 @@ def compare(dataset: Dataset) -> None:
     """Print how many images are alike, and which part of the pairs is in one group."""
     first, second = alike(dataset.images).T
     grouped = dataset.groups[first] == dataset.groups[second]
-    print(f"{len(first)} pairs correlate to {ALIKE}, {grouped.mean():.2%} of them in one group")
+    print(f"{len(first)} pairs correlate to {ALIKE}, {grouped.sum()} of them in one group")
     parts = np.char.add(np.char.add(dataset.sources, "/"), dataset.column("shipped_split"))
     for names in (parts, dataset.sources):
         for part, other in permutations(np.unique(names).tolist(), 2):

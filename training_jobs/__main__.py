@@ -26,7 +26,7 @@ from gyrus.addresses import address, room
 from gyrus.errors import Conflict, GyrusError, InputError, NotFound, StorageFull
 from gyrus.progress import Progress
 from gyrus.recipe import wrong_option
-from training_jobs.config import TrainConfig
+from training_jobs.config import NOTED, TrainConfig
 
 BAD_INPUT = 2
 STOPPED = 128 + signal.SIGTERM
@@ -44,7 +44,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="go on with the run if it was started before, just so",
     )
     for name, field in TrainConfig.model_fields.items():
-        if name not in {"run", "storage", "digest", "begun"}:
+        if name not in NOTED | {"run", "storage"}:
             kind = field.annotation if field.annotation in {int, float} else str
             flag = f"--{name.replace('_', '-')}"
             parser.add_argument(flag, type=kind, default=argparse.SUPPRESS)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from typing import Any
 
 import cv2
@@ -61,7 +62,10 @@ class TrainBatches:
         labels = np.array(dataset.column("label"))[self.rows]
         self._weights = label_weights(self._sources, labels)
         self._strength = strength
-        self._batch, self._rank, self._world, self._seed = batch, rank, world, seed
+        self._batch, self._seed = batch, seed
+        self._mine = np.array_split(np.arange(batch), world)[rank]
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="batches")
+        self._begun: tuple[tuple[int, int, bool], deque[Future[Batch]]] | None = None
 
     def epoch(
         self, number: int, *, start: int = 0, features: NDArray[np.float32] | None = None
@@ -69,35 +73,39 @@ class TrainBatches:
         """Yield inputs, the classes that each allows (n, K), and weights (n,), from step `start`.
 
         The inputs are augmented images (n, 224, 224, 1) uint8, or else `features`, of which there
-        is one for each of `rows`.
+        is one for each of `rows`. When it ends, the next epoch's first batches are under way.
         """
-        order = self._order(number)
-        mine = np.array_split(np.arange(self._batch), self._world)[self._rank]
+        begun, self._begun = self._begun, None
+        asked = number, start, features is None
+        waiting: deque[Future[Batch]] = begun[1] if begun and begun[0] == asked else deque()
+        steps = [(number, step) for step in range(start + len(waiting), self.steps)]
+        following = [(number + 1, step) for step in range(AHEAD)]
+        orders = {epoch: self._order(epoch) for epoch in (number, number + 1)}
+        for epoch, step in chain(steps, following):
+            made = self._pool.submit(self._make, orders[epoch], epoch, step, features)
+            waiting.append(made)
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        self._begun = (number + 1, 0, features is None), waiting
 
-        def make(step: int) -> Batch:
-            chosen = order[step * self._batch + mine]
-            if features is not None:
-                inputs: NDArray[Any] = features[chosen]
-            else:
-                rng = np.random.default_rng([self._seed, AUGMENTATION, number, step])
-                draws = rng.random((self._batch, DRAWS))[mine]
-                images = [self._images[row] for row in self.rows[chosen]]
-                inputs = augment(images, draws, self._strength)[..., None]
-            # Here, so that a thread that has time to wait copies them to the accelerator.
-            batch = inputs, self._allowed[chosen], self._weights[chosen]
-            return tuple(map(tf.constant, batch))
-
-        with ThreadPoolExecutor(THREADS, thread_name_prefix="batches") as pool:
-            waiting: deque[Future[Batch]] = deque()
-            try:
-                for step in range(start, self.steps):
-                    waiting.append(pool.submit(make, step))
-                    if len(waiting) > AHEAD:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                pool.shutdown(cancel_futures=True)
+    def _make(
+        self,
+        order: NDArray[np.int64],
+        epoch: int,
+        step: int,
+        features: NDArray[np.float32] | None,
+    ) -> Batch:
+        chosen = order[step * self._batch + self._mine]
+        if features is not None:
+            inputs: NDArray[Any] = features[chosen]
+        else:
+            rng = np.random.default_rng([self._seed, AUGMENTATION, epoch, step])
+            draws = rng.random((self._batch, DRAWS))[self._mine]
+            images = [self._images[row] for row in self.rows[chosen]]
+            inputs = augment(images, draws, self._strength)[..., None]
+        # Here, so that a thread that has time to wait copies them to the accelerator.
+        batch = inputs, self._allowed[chosen], self._weights[chosen]
+        return tuple(map(tf.constant, batch))
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
         """Which of `rows` is at each place of an epoch; the sources take turns."""

@@ -9,6 +9,9 @@ from gyrus.errors import InvalidDataset
 from gyrus.recipe import Fold, Recipe, RunName
 from gyrus.settings import PlatformSettings
 
+NOTED = frozenset({"digest", "begun"})
+"""What a run notes when it begins, and nobody asks for."""
+
 
 class TrainConfig(Recipe):
     """A recipe, and where; written into the run's folder as `config.json`, from where it resumes.

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
 import ray
+import tensorflow as tf
 from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
 from ray.train.v2.api.exceptions import TrainingFailedError
 from ray.train.v2.tensorflow.tensorflow_trainer import TensorflowTrainer
@@ -130,7 +131,14 @@ def _until_gone(nodes: Collection[str], asked: threading.Event) -> None:
 @contextmanager
 def _ray(config: TrainConfig) -> Iterator[None]:
     """Join the Ray that `RAY_ADDRESS` names, or start one on loopback for this run."""
-    if address := os.environ.get("RAY_ADDRESS"):
+    address = os.environ.get("RAY_ADDRESS")
+    gpus = len(tf.config.list_physical_devices("GPU"))
+    if (not address or address.startswith(LOOPBACK)) and 0 < gpus < config.workers:
+        raise InputError(
+            f"Each worker needs a GPU of its own, and this machine has {gpus}, not "
+            f"{config.workers}. Ask for fewer workers."
+        )
+    if address:
         ray.init(log_to_driver=False)
         resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
         room = int(resources.get("CPU", 0)) // CPUS_PER_WORKER

@@ -17,14 +17,14 @@ from gyrus.progress import Progress
 from gyrus.recipe import NAMED_WEIGHTS
 from gyrus.registry import ModelVersion, Registry
 from gyrus.settings import PlatformSettings
-from training_jobs.config import TrainConfig
+from training_jobs.config import NOTED, TrainConfig
 from training_jobs.export import export_bundle
 from training_jobs.group import train
 from training_jobs.models import build
 
 CONFIG = "config.json"
 
-PLACES = {"dataset", "digest", "storage", "begun", "job"}
+PLACES = {*NOTED, "dataset", "storage", "job"}
 """What of a config does not say how a model is trained."""
 
 
@@ -81,7 +81,7 @@ def begun_before(config: TrainConfig) -> TrainConfig | None:
         before = load_config(config.storage, config.run)
     except NotFound:
         return None
-    if before.model_copy(update={"digest": "", "begun": ""}) != config:
+    if before.model_copy(update=dict.fromkeys(NOTED, "")) != config:
         raise Conflict(
             f"A run named {config.run} is there already: another job began it, or it was asked "
             "otherwise. Name another."

@@ -140,13 +140,19 @@ def test_a_full_disk_leaves_the_page_that_was_there(
     page = tmp_path / "pages" / "page.html"
     page.parent.mkdir()
     page.write_text("the page before")
-    command = ["data", "report", "few", "--output", str(page), *home]
+    link = tmp_path / "link"
+    link.symlink_to(page)
+    command = ["data", "report", "few", "--output", str(link), *home]
     with full_disk(20_000):
         assert run(command) == 1
     assert page.read_text() == "the page before"
     assert run(command) == 0
     assert page.read_text().startswith("<!doctype html>")
+    assert link.is_symlink()
     assert page.stat().st_mode & 0o044
+    page.chmod(0o600)
+    assert run(command) == 0
+    assert page.stat().st_mode & 0o777 == 0o600
     assert list(page.parent.iterdir()) == [page]
     assert run(["data", "report", "few", "--output", "/dev/null", *home]) == 2
     assert "/dev/null cannot be written" in capsys.readouterr().err

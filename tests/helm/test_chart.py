@@ -211,6 +211,7 @@ PRODUCTION = ["-f", str(CHART / "ci" / "production-values.yaml")]
             ],
             "training.persistence.existingClaim",
         ),
+        (["--set", "training.workers.gpus=1,training.workers.cpus=2"], "training.workers.gpus"),
         (["--set", "ingress.enabled=true"], "ingress.host"),
         (["--set", "httpRoute.enabled=true"], "httpRoute.parentRefs"),
         (

@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import cv2
@@ -7,7 +8,7 @@ import pytest
 from gyrus import phantom
 from gyrus.datasets import Dataset, merge
 from training_jobs.augment import DRAWS, SHIFT, STRONG, augment
-from training_jobs.batches import LEAST_STEPS, TrainBatches, label_weights, steps_per_epoch
+from training_jobs.batches import AHEAD, LEAST_STEPS, TrainBatches, label_weights, steps_per_epoch
 
 
 def shares(dataset: Dataset, world: int, epoch: int = 0) -> list[list[np.ndarray]]:
@@ -114,6 +115,39 @@ def test_an_epoch_goes_on_in_its_middle(small_dataset: Dataset) -> None:
     for one, again in zip(whole[-2:], rest, strict=True):
         for before, after in zip(one, again, strict=True):
             np.testing.assert_array_equal(before, after)
+
+
+def test_an_epoch_that_the_last_one_began_is_the_same(small_dataset: Dataset) -> None:
+    features = np.arange(len(small_dataset.split("train")), dtype=np.float32)[:, None]
+    batches = TrainBatches(small_dataset, STRONG, batch=8, rank=0, world=1, seed=3)
+    for number, inputs in ((0, features), (1, features), (2, None), (3, None), (3, None)):
+        alone = TrainBatches(small_dataset, STRONG, batch=8, rank=0, world=1, seed=3)
+        both = zip(
+            batches.epoch(number, features=inputs),
+            alone.epoch(number, features=inputs),
+            strict=True,
+        )
+        for one, other in both:
+            for before, after in zip(one, other, strict=True):
+                np.testing.assert_array_equal(before, after)
+
+
+def test_the_first_batches_of_an_epoch_are_made_before_it_begins(
+    small_dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+
+    def count(images: list[np.ndarray], *_: object) -> np.ndarray:
+        made.append(len(images))
+        return np.stack(images)
+
+    monkeypatch.setattr("training_jobs.batches.augment", count)
+    batches = TrainBatches(small_dataset, STRONG, batch=8, rank=0, world=1, seed=3)
+    assert len(list(batches.epoch(0))) == batches.steps
+    patience = time.monotonic() + 10
+    while len(made) < batches.steps + AHEAD and time.monotonic() < patience:
+        time.sleep(0.01)
+    assert made == [8] * (batches.steps + AHEAD)
 
 
 def test_augmentation_keeps_shape_and_type_and_moves_each_image_otherwise() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import pytest
 import ray
+import tensorflow as tf
 from upath import UPath
 
 from gyrus import phantom
@@ -89,6 +90,18 @@ def check_refused_before_ray_starts(dataset: Dataset, storage: Path, words: str)
     assert words in event["message"]
     assert not ray.is_initialized()
     assert not storage.exists()
+
+
+def test_more_workers_than_gpus_are_refused_before_ray_starts(
+    small_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["the only one"])
+    lines = io.StringIO()
+    where = ["--storage", str(tmp_path), "--dataset", str(small_dataset.folder)]
+    assert main(["--run", "one", *where, "--workers", "2", "--min-workers", "1"], lines) == 2
+    assert "this machine has 1, not 2" in json.loads(lines.getvalue())["message"]
+    assert not ray.is_initialized()
 
 
 @pytest.mark.parametrize("where", ["", "memory://runs"])

@@ -32,7 +32,7 @@ def worker(dataset: Dataset, folder: Path, rank: int = 0, **asked: Any) -> Worke
     config = TrainConfig.model_validate({"run": "one", "filters": 4, "batch": 8, **place, **asked})
     config.folder.mkdir(exist_ok=True)
     channel = Channel(SimpleQueue(), SimpleQueue())  # type: ignore[arg-type]
-    return Worker(config, channel, rank=rank, world=1)
+    return Worker(config, channel, rank=rank, world=rank + 1)
 
 
 def arrays(one: Worker, name: str) -> list[Any]:

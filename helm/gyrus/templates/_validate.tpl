@@ -34,6 +34,11 @@
 {{- fail "Training's data is given twice: leave training.data.destination or training.persistence.existingClaim empty." -}}
 {{- end -}}
 {{- end -}}
+{{- with $v.training.workers -}}
+{{- if and .gpus (gt (int .cpus) (int .gpus)) -}}
+{{- fail "training.workers.cpus is larger than training.workers.gpus: each worker takes one processor that Ray has to give away, and needs a GPU of its own." -}}
+{{- end -}}
+{{- end -}}
 {{- if and $v.ingress.enabled (not $v.ingress.host) -}}
 {{- fail "ingress.host is empty: an Ingress needs a host." -}}
 {{- end -}}

@@ -123,13 +123,14 @@ def report(
     from gyrus.files import write_whole
 
     dataset = Dataset.open(settings_of(home).datasets / name)
-    page = output or Path(f"{name}-report.html")
+    page = (output or Path(f"{name}-report.html")).resolve()  # a link is followed, not replaced
     special = page.exists() and not page.is_file()
     if special or not page.parent.is_dir() or not os.access(page.parent, os.W_OK):
         raise InputError(f"{page} cannot be written: name a file in a folder that is yours.")
     with nullcontext() if as_json else Display() as display:
         found = report_on(dataset, display.stage if display else None)
-    write_whole(page, render(found, dataset), mode=0o666)
+    mode = page.stat().st_mode & 0o777 if page.exists() else 0o666
+    write_whole(page, render(found, dataset), mode=mode)
     if as_json:
         print_json({**found.model_dump(), "page": page})
     else:

@@ -60,8 +60,8 @@ class Dataset:
     A label allows one class or, where sets that speak different languages were merged, several:
     `yes` any tumour. `label_classes` has them for each label.
 
-    `digest` names images, labels and split; `split_digest` names only which image is in which
-    split. `counts` is split → label → images.
+    `digest` names images, the whole manifest and what labels allow; `split_digest` names only which
+    image is in which split. `counts` is split → label → images.
     """
 
     def __init__(self, folder: Path, description: Description, manifest: pa.Table) -> None:

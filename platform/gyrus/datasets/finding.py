@@ -29,10 +29,10 @@ class File:
     shipped_split: str
 
 
-def find(source: Path) -> tuple[list[File], list[Path]]:
+def find(source: Path) -> tuple[list[File], Path | None]:
     """The files in the class folders of `source`, by path, and the folder that was left out.
 
-    That is one that holds all the others again, as some archives do.
+    That is one that holds all the others again, as some archives do, if there is one.
 
     Raises:
         InvalidDataset: it is no folder, its folders are no classes, or one of them is empty.
@@ -41,7 +41,7 @@ def find(source: Path) -> tuple[list[File], list[Path]]:
     if not source.is_dir():
         raise InvalidDataset(f"{source} is no folder.")
     again = _again(source)
-    children = [child for child in visible_folders(source) if child not in again]
+    children = [child for child in visible_folders(source) if child != again]
     parts = [child for child in children if child.name.lower() in SHIPPED_SPLITS]
     if parts and len(parts) < len(children):
         other = next(child.name for child in children if child not in parts)
@@ -65,7 +65,7 @@ def find(source: Path) -> tuple[list[File], list[Path]]:
     return sorted(files, key=lambda file: file.path.as_posix()), again
 
 
-def _again(source: Path) -> list[Path]:
+def _again(source: Path) -> Path | None:
     """The folder in `source` in which all others stand again, with the same files in them."""
     children = visible_folders(source)
     for child in children:
@@ -74,12 +74,12 @@ def _again(source: Path) -> list[Path]:
         if len(others) > 1 and inner == {other.name for other in others}:
             files = (path for one in others for path in visible_files(one))
             if _sizes(files, source) == _sizes(visible_files(child), child):
-                return [child]
-    return []
+                return child
+    return None
 
 
 def _sizes(files: Iterable[Path], folder: Path) -> dict[Path, int]:
-    return {path.relative_to(folder): path.stat().st_size for path in files}
+    return {path.relative_to(folder): path.stat().st_size for path in files if path.exists()}
 
 
 def _check_labels(folders: list[Path]) -> None:

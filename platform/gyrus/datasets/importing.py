@@ -16,7 +16,7 @@ from gyrus.datasets.dataset import IMAGES, SPLITS, Dataset, Refused
 from gyrus.datasets.files import FileFacts, facts_of, write_facts
 from gyrus.datasets.finding import File, find
 from gyrus.datasets.grouping import contradicting, group_images
-from gyrus.datasets.pseudonyms import pseudonyms
+from gyrus.datasets.pseudonyms import pseudonym
 from gyrus.datasets.splitting import split_groups
 from gyrus.datasets.writing import ArrayFile, Row, describe, new_folder
 from gyrus.dicom import names_in
@@ -66,8 +66,11 @@ def import_folder(
     """
     files, again = find(source)
     read: list[_Read] = []
-    reason = "The folder holds the other folders again, with the same files in them."
-    refused = [Refused(source=folder.name, reason=reason) for folder in again]
+    known: list[str] = []
+    refused: list[Refused] = []
+    if again:
+        reason = "The folder holds the other folders again, with the same files in them."
+        refused.append(Refused(source=again.name, reason=reason))
     with new_folder(datasets, name) as folder:
         with ArrayFile(folder / IMAGES) as images:
             for done, results in enumerate(_read_all(source, files), start=1):
@@ -77,6 +80,8 @@ def import_folder(
                     else:
                         images.append(result.image)
                         read.append(_without_image(result))
+                        # Now, so that a key that cannot be had is told before all is read.
+                        known.append(pseudonym(result.patient, home))
                 if progress:
                     progress(done, len(files))
         labels = {item.file.label for item in read}
@@ -87,7 +92,7 @@ def import_folder(
                 f"No file of the class {empty[0]} in {source} is an image that can be read. Move "
                 "it elsewhere, or mend it."
             )
-        rows = _rows(read, folder, home)
+        rows = _rows(read, known, folder)
         if missing := [split for split in SPLITS if split not in {row.split for row in rows}]:
             raise InvalidDataset(
                 f"{source} has too few images: none is left for {' and '.join(missing)}. "
@@ -160,13 +165,12 @@ def _without_image(read: _Read) -> _Read:
     return _Read(**{**read.__dict__, "image": np.empty((0, 0), np.uint8)})
 
 
-def _rows(read: list[_Read], folder: Path, home: Path | None) -> list[Row]:
+def _rows(read: list[_Read], known: list[str], folder: Path) -> list[Row]:
     grouping = group_images(
         np.load(folder / IMAGES, mmap_mode="r"),
         files=[item.sha256 for item in read],
         patients=[item.patient or item.series for item in read],
     )
-    known = pseudonyms([item.patient for item in read], home)
     labels = np.array([item.file.label for item in read])
     left_out = contradicting(grouping.copies, labels[:, None] == np.unique(labels))
     splits = split_groups(labels.tolist(), grouping.groups, left_out)

@@ -2,7 +2,7 @@
 
 import hmac
 import secrets
-from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from gyrus.files import write_whole
@@ -12,21 +12,18 @@ KEY = "patients.key"
 LENGTH = 32
 
 
-def pseudonyms(patients: Sequence[str], home: Path | None) -> list[str]:
-    """The pseudonym of each patient, the same in all imports of a home; empty for an empty name.
+def pseudonym(patient: str, home: Path | None) -> str:
+    """What stands for a patient's name, the same in all imports of a home.
 
-    Nobody has one without a home.
-    It has a key (HMAC-SHA256, RFC 2104): whoever could hash without one would soon have tried all
-    numbers that name patients.
+    Empty for no name, and without a home. It has a key (HMAC-SHA256, RFC 2104): whoever could hash
+    without one would soon have tried all numbers that name patients.
     """
-    if home is None or not any(patients):
-        return [""] * len(patients)
-    key = _key(home)
-    return [
-        name and hmac.new(key, name.encode(), "sha256").hexdigest()[:LENGTH] for name in patients
-    ]
+    if home is None or not patient:
+        return ""
+    return hmac.new(_key(home), patient.encode(), "sha256").hexdigest()[:LENGTH]
 
 
+@cache
 def _key(home: Path) -> bytes:
     """The key of a home, which is made once: under another one no patient is known again."""
     path = home / KEY

@@ -77,7 +77,7 @@ def choose_thresholds(
 
 
 def limit_distance(distances: Floats, groups: Names) -> tuple[float, Risk]:
-    """The distance (N,) beyond which an image is taken for no brain, and the rate that it holds.
+    """The largest of `distances` (N,) that is not yet taken for no brain, and the rate it holds.
 
     For groups of one image it is the split-conformal quantile (Vovk et al. 2005); of too few groups
     for the rate it is the largest distance.
@@ -90,7 +90,10 @@ def limit_distance(distances: Floats, groups: Names) -> tuple[float, Risk]:
 
 
 def group_rate(wrong: Flags, groups: Names) -> float:
-    """The rate that is held: the mean over groups of the share of a group's images (N,)."""
+    """The rate that is held: the mean over groups of the share of a group's images.
+
+    `wrong` and `groups` are of images (N,).
+    """
     each, count = _group_weights(np.ones_like(wrong), groups)
     return float(each @ wrong / count)
 

@@ -72,10 +72,10 @@ class LocalTrainings:
         if not path.is_file():  # it ended before it had begun
             return self.create(self._files(job_id).read().request)
         config = json.loads(path.read_bytes())
-        dataset, storage = Path(config["dataset"]).name, config.pop("storage")
-        for other in ("digest", "begun", "job"):
-            config.pop(other, None)
-        request = TrainingRequest(**config | {"dataset": dataset})
+        dataset, storage = Path(config["dataset"]).name, config["storage"]
+        fields = TrainingRequest.model_fields
+        asked = {name: value for name, value in config.items() if name in fields}
+        request = TrainingRequest(**asked | {"dataset": dataset})
         return self._start(request, ["--run", job_id, "--storage", storage, "--resume"])
 
     def jobs(self) -> list[Job]:
