@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import keras
@@ -23,6 +23,7 @@ from gyrus.evaluation.report import measure, share_refused
 from gyrus.evaluation.thresholds import choose_thresholds, limit_distance
 from gyrus.plots import FOLDER as PLOTS
 from gyrus.progress import Progress
+from gyrus.recipe import Recipe
 from training_jobs.config import TrainConfig
 from training_jobs.gradcam import FeatureSpace, pooling_function, serving_function
 from training_jobs.models.head import HIDDEN, LOGITS
@@ -94,6 +95,7 @@ def export_bundle(
             dataset_digest=dataset.digest,
             split_digest=dataset.split_digest,
             synthetic=dataset.synthetic,
+            recipe=_recipe(config),
             run=config.run,
             git_commit=_git_commit(),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -128,6 +130,12 @@ def _head(model: keras.Model, pooled: NDArray[np.float32]) -> NDArray[np.float32
     w1, b1 = model.get_layer(HIDDEN).get_weights()
     w2, b2 = model.get_layer(LOGITS).get_weights()
     return np.asarray(np.maximum(pooled @ w1 + b1, 0) @ w2 + b2, np.float32)
+
+
+def _recipe(config: TrainConfig) -> dict[str, Any]:
+    """What of a run says how its model was trained."""
+    recipe = config.model_dump(mode="json", include=set(Recipe.model_fields))
+    return recipe | {"weights": PurePosixPath(config.weights).name}
 
 
 def _git_commit() -> str:

@@ -1,6 +1,7 @@
 """The loop that each worker of a Ray Train group runs."""
 
 import math
+import os
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -42,6 +43,8 @@ def train_loop(given: dict[str, Any]) -> End:
     """
     config = TrainConfig.model_validate(given["config"])
     context = train.get_context()
+    if context.get_world_size() == 1:
+        os.environ.pop("TF_CONFIG", None)  # by which TensorFlow would open a port to everybody
     share_machine(context.get_local_world_size(), context.get_local_rank())
     # Of the first worker, for nodes may differ.
     keras.config.set_dtype_policy(broadcast_from_rank_zero(dtype_policy(config.precision)))

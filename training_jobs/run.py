@@ -59,7 +59,8 @@ def prepare(config: TrainConfig) -> TrainConfig:
         except Exception as error:  # Keras raises all kinds
             reason = str(error).strip().partition("\n")[0]
             raise InputError(
-                f"The weights {config.weights} cannot be loaded into {config.model}: {reason}"
+                f"The weights {config.weights} cannot be loaded into {config.model} (alpha "
+                f"{config.alpha}): {reason}"
             ) from error
     with reached(config.storage):
         begun = datetime.now(UTC).isoformat(timespec="seconds")

@@ -75,8 +75,9 @@ class Card(Rule):
     `too_far` (brain images beyond the distance limit) are what the thresholds and the limit were
     chosen for, `metrics` what came of it on the test split.
     `strangers_refused` is the share of pictures that are no brain MRI, drawn alike for every model,
-    that are beyond the distance limit. Older cards do not say `too_far`. `images` is split → label
-    → images of the dataset, `files` path in the bundle → sha256.
+    that are beyond the distance limit. `recipe` is how it was trained (`gyrus.recipe`), of weights
+    only the file's name. Older cards do not say `too_far` and `recipe`. `images` is split → label →
+    images of the dataset, `files` path in the bundle → sha256.
     """
 
     architecture: str
@@ -92,6 +93,7 @@ class Card(Rule):
     dataset_digest: str
     split_digest: str
     synthetic: bool
+    recipe: dict[str, Any] = Field(default_factory=dict)
     run: str
     git_commit: str = ""
     created_at: str = ""

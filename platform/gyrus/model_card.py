@@ -44,6 +44,7 @@ def model_card(card: "Card", plots: Collection[PlotName] = ()) -> str:
     healthy = ", ".join(name for name in card.classes if name not in card.tumour_classes)
     kind = "generated" if card.synthetic else "real"
     commit = f", commit {card.git_commit}" if card.git_commit else ""
+    between = "between them, and " if card.upper_threshold > card.threshold else ""
     sections = {
         "Model details": [
             f"- Architecture: {card.architecture}, one gray image of 224×224 pixels "
@@ -64,7 +65,7 @@ def model_card(card: "Card", plots: Collection[PlotName] = ()) -> str:
         ],
         "Metrics": [
             f"A probability of a tumour below {card.threshold:.4f} is called `no_tumour`, from "
-            f"{card.upper_threshold:.4f} on `tumour`; between them, and beyond a distance of "
+            f"{card.upper_threshold:.4f} on `tumour`; {between}beyond a distance of "
             f"{card.distance_limit:.2f} to the training images, the answer is `uncertain`. The "
             "three come from the calibration split by conformal risk control (Angelopoulos "
             "et al. 2022). The rates that they hold are means over groups, of the share of a "
@@ -90,6 +91,7 @@ def model_card(card: "Card", plots: Collection[PlotName] = ()) -> str:
             f"`{card.split_digest[:12]}`).",
             "",
             *_counts(card.images),
+            *_recipe(card.recipe),
             *_pictures(plots, "curves"),
         ],
         "Quantitative analyses": [
@@ -164,6 +166,12 @@ def _pictures(plots: Collection[PlotName], *names: PlotName) -> Iterable[str]:
     for name in names:
         if name in plots:
             yield from ("", f"![{PICTURES[name]}]({FOLDER}/{name}.png)")
+
+
+def _recipe(recipe: Mapping[str, object]) -> Iterable[str]:
+    if recipe:
+        yield ""
+        yield f"Recipe: {', '.join(f'{name} {value}' for name, value in recipe.items())}."
 
 
 def _counts(images: Mapping[str, Mapping[str, int]]) -> Iterable[str]:

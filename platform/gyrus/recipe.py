@@ -67,6 +67,14 @@ class Recipe(BaseModel):
             raise ValueError(f"{self.min_workers} workers at least are more than {self.workers}")
         return self
 
+    @model_validator(mode="after")
+    def _weights_are_of_use(self) -> Self:
+        if self.model == "cnn" and self.weights != "none":
+            raise ValueError(
+                "weights are for mobilenetv2 and resnet50: the cnn starts from scratch"
+            )
+        return self
+
     @property
     def fewest_workers(self) -> int:
         """With so many workers the run goes on."""

@@ -109,6 +109,7 @@ def test_a_folder_becomes_a_table(
     ]
     assert (rows[0]["label"], rows[0]["tumour_probability"]) == ("notumor", "0.25")
     assert "3 files: 1 no_tumour, 2 tumour." in said.err
+    assert "Trained on generated images only" in said.err
 
 
 def test_what_is_no_image_is_listed_and_told_by_the_exit_code(

@@ -38,3 +38,16 @@ def test_plots_that_are_there_are_shown_in_their_sections() -> None:
     assert shown["Training data"] == ["curves"]
     assert set(shown["Quantitative analyses"]) == set(NAMES) - {"scores", "curves"}
     assert sum(map(len, shown.values())) == len(NAMES)
+
+
+def test_a_card_says_how_its_model_was_trained_if_it_knows() -> None:
+    assert "Recipe" not in model_card(CARD)
+    text = model_card(CARD.model_copy(update={"recipe": {"alpha": 0.35, "weights": "own.h5"}}))
+    assert "\nRecipe: alpha 0.35, weights own.h5.\n" in text
+
+
+def test_what_is_between_the_thresholds_is_told_only_where_they_are_two() -> None:
+    one = CARD.model_copy(update={"upper_threshold": CARD.threshold})
+    two = CARD.model_copy(update={"upper_threshold": CARD.threshold + 0.1})
+    assert "between them" not in model_card(one)
+    assert "between them, and beyond a distance" in model_card(two)

@@ -1,6 +1,7 @@
 """Whole training runs on a real Ray, with their data in a bucket."""
 
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,17 @@ from moto.server import ThreadedMotoServer
 from gyrus import imaging, phantom
 from gyrus.cli import run
 from gyrus.datasets import Dataset
-from tests.runs import BATCH, EPOCHS, Once, asked, checkpoints, kill_all, kill_worker, train
+from tests.runs import (
+    BATCH,
+    EPOCHS,
+    Once,
+    asked,
+    checkpoints,
+    kill_all,
+    kill_worker,
+    train,
+    workers,
+)
 from training_jobs.batches import steps_per_epoch
 
 pytestmark = pytest.mark.ray
@@ -37,6 +48,20 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     bucket.create()
     yield bucket
     server.stop()
+
+
+def test_a_worker_alone_listens_on_loopback_only(dataset: Dataset, tmp_path: Path) -> None:
+    heard = []
+
+    def listen(process: "subprocess.Popen[str]") -> None:
+        [worker] = workers(process)
+        listening = [one for one in worker.net_connections("inet") if one.status == "LISTEN"]
+        heard.extend(one.laddr.ip.removeprefix("::ffff:") for one in listening)
+
+    options = asked(dataset.folder, "--workers", "1", "--epochs", "2")
+    train(tmp_path, "alone", options, meanwhile=Once(checkpoints(1), listen))
+    assert heard
+    assert set(heard) <= {"127.0.0.1", "::1"}
 
 
 @pytest.mark.timeout(900)

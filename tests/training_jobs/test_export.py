@@ -43,6 +43,7 @@ def test_a_bundle_says_of_itself_what_its_graph_does(merged: Dataset, tmp_path: 
     card, outcomes = export_bundle(model, config, merged, bundle)
     assert verify(bundle) == card.model_copy(update={"files": verify(bundle).files})
     assert card.misses.asked == 0.2
+    assert (card.recipe["miss_rate"], card.recipe["weights"]) == (0.2, "none")
     plots = {f"plots/{name}.png" for name in NAMES}
     assert {ONNX, README, *plots} < set(verify(bundle).files)
     assert plots == set(re.findall(r"!\[.+\]\((.+)\)", (bundle / README).read_text()))

@@ -7,7 +7,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from gyrus.progress import Progress as Event
 
-LINES_FOR = {"epoch", "restart", "failed"}
+LINES_FOR = {"epoch", "restart"}
 """Without a terminal, steps and checkpoints would only fill the file."""
 
 FIGURES = {"auroc", "accuracy", "sensitivity", "specificity"}

@@ -87,6 +87,7 @@ def _all(replica: "ReplicaClient", folder: Path, files: list[Path], as_json: boo
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     decisions: Counter[str] = Counter()
+    synthetic = False
     table = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
     if not as_json:
         table.writeheader()
@@ -96,6 +97,7 @@ def _all(replica: "ReplicaClient", folder: Path, files: list[Path], as_json: boo
     ):
         for done, one in enumerate(results, start=1):
             decisions[one.answer["decision"] if one.answer else "failed"] += 1
+            synthetic |= bool(one.answer and one.answer["model"]["synthetic"])
             if as_json:
                 print(one.model_dump_json(), flush=True)
             else:
@@ -103,6 +105,8 @@ def _all(replica: "ReplicaClient", folder: Path, files: list[Path], as_json: boo
             display.count("Classifying", done, len(files))
     said = ", ".join(f"{count} {name}" for name, count in sorted(decisions.items()))
     console.print(f"{len(files)} files: {said}. Not a medical device.", markup=False)
+    if synthetic:
+        console.print(SYNTHETIC)
     if decisions["failed"]:
         raise typer.Exit(1)
 

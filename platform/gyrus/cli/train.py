@@ -1,6 +1,7 @@
 """`gyrus train`."""
 
 import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -145,6 +146,7 @@ def _follow(trainings: "LocalTrainings", begin: Callable[[], "Job"], *, as_json:
         except KeyboardInterrupt:
             with suppress(Conflict):  # it has just ended by itself
                 trainings.cancel(job.id)
+                print(f"Stopped. Go on with it: gyrus train --resume {job.id}", file=sys.stderr)
             raise
 
 

@@ -144,7 +144,8 @@ def scores(outcomes: Outcomes, rule: Rule) -> Figure:
     edges = np.linspace(0, 1, 41)
     for name, side in sides.items():
         at.hist(values[side], bins=list(edges), alpha=0.6, label=f"{name}, {side.sum()}")
-    for threshold, style in ((rule.threshold, "--"), (rule.upper_threshold, ":")):
+    lines = {rule.upper_threshold: ":", rule.threshold: "--"}  # one, where they are the same
+    for threshold, style in sorted(lines.items()):
         at.axvline(threshold, color="black", linestyle=style, label=f"threshold {threshold:.3f}")
     at.set(xlabel="probability of a tumour", ylabel="images", xlim=(-0.01, 1.01), yscale="log")
     at.legend(loc="upper center", fontsize="small")
