@@ -186,7 +186,7 @@ def test_what_cannot_be_trained_is_not_started(home: Path) -> None:
     with pytest.raises(NotFound, match="no dataset none"):
         found.create(asked(dataset="none"))
     with pytest.raises(NotFound, match="no weights file"):
-        found.create(asked(weights="missing.h5"))
+        found.create(asked(model="resnet50", weights="missing.h5"))
     for missing in (found.get, found.cancel, found.events, found.resume):
         with pytest.raises(NotFound):
             missing("none")
@@ -279,14 +279,16 @@ def test_a_lock_is_free_when_its_last_holder_ended(tmp_path: Path) -> None:
 
 
 def test_options_become_arguments() -> None:
-    arguments = training_arguments(asked(weights="own.h5", learning_rate=0.01), "/data")
+    arguments = training_arguments(
+        asked(model="resnet50", weights="own.h5", learning_rate=0.01), "/data"
+    )
     given = dict(zip(arguments[::2], arguments[1::2], strict=True))
     assert given["--run"] == "one"
     assert given["--dataset"] == "/data/datasets/few"
     assert given["--storage"] == "/data/runs"
     assert given["--weights"] == "/data/weights/own.h5"
     assert given["--learning-rate"] == "0.01"
-    far = training_arguments(asked(weights="own.h5"), "s3://bucket/gyrus")
+    far = training_arguments(asked(model="resnet50", weights="own.h5"), "s3://bucket/gyrus")
     assert "s3://bucket/gyrus/datasets/few" in far
     assert "s3://bucket/gyrus/weights/own.h5" in far
     assert "s3://bucket/gyrus/runs" in far
