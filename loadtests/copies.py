@@ -74,8 +74,11 @@ def search(images: int) -> int:
 def compare(dataset: Dataset) -> None:
     """Print how many images are alike, and which part of the pairs is in one group."""
     first, second = alike(dataset.images).T
+    if not len(first):
+        print(f"No pair correlates to {ALIKE}.")
+        return
     grouped = dataset.groups[first] == dataset.groups[second]
-    print(f"{len(first)} pairs correlate to {ALIKE}, {grouped.sum()} of them in one group")
+    print(f"{len(first)} pairs correlate to {ALIKE}, {grouped.mean():.2%} of them in one group")
     parts = np.char.add(np.char.add(dataset.sources, "/"), dataset.column("shipped_split"))
     for names in (parts, dataset.sources):
         for part, other in permutations(np.unique(names).tolist(), 2):

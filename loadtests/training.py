@@ -75,9 +75,8 @@ def started(
     processes = []
     with ExitStack() as stack:
         for rank in range(workers):
-            # What is compared is the work of processors.
-            hidden = {"CUDA_VISIBLE_DEVICES": ""}
-            environment = os.environ | hidden | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+            # GPUs are hidden: what is compared is the work of processors.
+            environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
             if workers > 1:
                 task = {"type": "worker", "index": rank}
                 environment["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": task})

@@ -1,9 +1,12 @@
 """The `gyrus` command: what it prints, and its exit codes."""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -11,7 +14,8 @@ import pytest
 
 from gyrus import __version__
 from gyrus.cli import run
-from gyrus.launch.jobs import TrainingRequest
+from gyrus.cli.train import _follow
+from gyrus.launch.jobs import Job, TrainingRequest
 from gyrus.launch.local_jobs import LocalTrainings
 from gyrus.launch.ports import pick_ports
 from gyrus.registry import Registry
@@ -182,7 +186,7 @@ def test_a_training_is_listed_and_shown_with_its_log(
     home = ["--home", str(tmp_path)]
     assert run(["jobs", "follow", "one", *home]) == 1
     said = capsys.readouterr()
-    assert "Training one." in said.out
+    assert lines(said.out) == ["Training one."]
     assert lines(said.err) == ["gyrus: Too few images."]
     assert run(["jobs", "list", *home]) == 0
     assert "failed" in capsys.readouterr().out
@@ -191,6 +195,24 @@ def test_a_training_is_listed_and_shown_with_its_log(
     assert "mobilenetv2" not in said.out
     assert said.out.endswith("a warning\n")
     assert run(["jobs", "cancel", "one", *home]) == 2
+
+
+def test_a_training_that_ctrl_c_ends_says_how_to_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "datasets" / "few").mkdir(parents=True)
+    (tmp_path / "datasets" / "few" / "dataset.json").touch()
+    waits = [sys.executable, "-c", "import time; time.sleep(60)"]
+    trainings = LocalTrainings(PlatformSettings(home=tmp_path), command=waits)
+
+    def begin() -> Job:
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        return trainings.create(TrainingRequest(run="one", dataset="few"))
+
+    with pytest.raises(KeyboardInterrupt):
+        _follow(trainings, begin, as_json=False)
+    assert capsys.readouterr().err == "Stopped. Go on with it: gyrus train --resume one\n"
+    assert trainings.get("one").state == "cancelled"
 
 
 def test_help_comes_quickly_and_loads_nothing_heavy() -> None:

@@ -109,8 +109,10 @@ def test_reliability_of_a_model_that_is_too_sure_lies_below_the_diagonal() -> No
 
 def test_scores_are_shown_with_the_thresholds() -> None:
     outcomes = draw_outcomes(50)
-    axes = scores(outcomes, card_of(outcomes)).axes[0]
-    assert [line.get_xdata()[0] for line in axes.lines] == [0.3, 0.6]
+    card = card_of(outcomes)
+    for upper, drawn in ((0.6, [0.3, 0.6]), (0.3, [0.3])):
+        axes = scores(outcomes, card.model_copy(update={"upper_threshold": upper})).axes[0]
+        assert [line.get_xdata()[0] for line in axes.lines] == drawn
 
 
 @pytest.mark.parametrize("misses", [0, 1, 20])

@@ -26,8 +26,15 @@ def test_it_says_how_parts_stand_in_each_other(
     parts = [phantom.generate(tmp_path, name=name, patients=16, slices=1) for name in "ab"]
     compare(merge(parts, tmp_path, "both"))
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == "16 pairs correlate to 0.98, 16 of them in one group"
+    assert said[0] == "16 pairs correlate to 0.98, 100.00% of them in one group"
     assert said[-2:] == [
         "a: 16 of 16 images stand in b",
         "b: 16 of 16 images stand in a",
     ]
+
+
+def test_it_says_so_where_no_image_is_a_copy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compare(phantom.generate(tmp_path, patients=16, slices=1))
+    assert capsys.readouterr().out == "No pair correlates to 0.98.\n"
